@@ -1,0 +1,216 @@
+"""Does each option do what it says, and only that?"""
+
+import filecmp
+import re
+import stat
+import subprocess
+import sys
+import tomllib
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+import yaml
+from allpairspy import AllPairs
+
+from tests.conftest import (
+    CHOICES,
+    ROOT,
+    TEMPLATE,
+    Bake,
+    check_answers,
+    environment,
+    files,
+    template_python,
+    tracked_files,
+)
+
+PAIRS = [dict(zip(CHOICES, values, strict=True)) for values in AllPairs(list(CHOICES.values()))]
+
+DOCKER = {"Dockerfile", ".dockerignore", "compose.yaml"}
+MANIFESTS = {"kubernetes/kustomization.yaml", "kubernetes/service.yaml"}
+# The files that an answer brings and no other answer to the question does.
+BROUGHT: dict[tuple[str, str], set[str]] = {
+    ("ci", "github"): {".github/workflows/ci.yml"},
+    ("ci", "gitlab"): {".gitlab-ci.yml"},
+    ("database", "postgresql"): {"scripts/postgres.py"},
+    ("deployment", "docker"): DOCKER,
+    ("deployment", "kubernetes"): DOCKER | MANIFESTS,
+}
+# The files whose text may differ with an answer; all others are the same.
+TOUCHED: dict[str, set[str]] = {
+    "license": {"LICENSE", "pyproject.toml"},
+    "python_version": {"Dockerfile", "Makefile", "pyproject.toml", ".gitlab-ci.yml"},
+    "database": {
+        ".env",
+        ".env.example",
+        "Makefile",
+        "README.md",
+        "compose.yaml",
+        "kubernetes/service.yaml",
+        "pyproject.toml",
+    },
+    "ci": set(),
+    "deployment": {"README.md"},
+}
+
+
+def name(answers: dict[str, str]) -> str:
+    """Return the answers in a line."""
+    return "-".join(answers.values())
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=name)
+def answers(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return one of the sets of answers in which every pair of values occurs."""
+    chosen: dict[str, str] = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def project(bake: Bake, answers: dict[str, str]) -> Path:
+    """Return a project with the answers."""
+    return bake(**answers)
+
+
+def test_every_pair_of_values_is_baked() -> None:
+    for one, two in combinations(CHOICES, 2):
+        seen = {(answers[one], answers[two]) for answers in PAIRS}
+        assert seen == set(product(CHOICES[one], CHOICES[two]))
+
+
+def test_a_project_has_exactly_its_files(project: Path, answers: dict[str, str]) -> None:
+    everything = {
+        path.removeprefix(f"{TEMPLATE.name}/")
+        for path in tracked_files()
+        if path.startswith(TEMPLATE.name)
+    } | {".env"}
+    optional = set[str]().union(*BROUGHT.values())
+    chosen = set[str]().union(*(BROUGHT.get(answer, set()) for answer in answers.items()))
+
+    assert files(project) == everything - optional | chosen
+    assert [
+        folder for folder in project.rglob("*") if folder.is_dir() and not any(folder.iterdir())
+    ] == []
+
+
+def test_nothing_is_left_over(project: Path) -> None:
+    for path in sorted(project.rglob("*")):
+        if path.is_file():
+            text = path.read_bytes().decode("utf-8")
+            for trace in re.finditer(r"(?<!\$)\{\{|\{%|#%|cookiecutter", text):
+                pytest.fail(f"{path.relative_to(project)}: {text[trace.start() :][:60]}")
+            assert text.endswith("\n"), path
+            assert not text.endswith("\n\n"), path
+            assert "\r" not in text, path
+            assert not re.search(r"[ \t]$", text, re.MULTILINE), path
+
+
+def test_python_is_the_same_in_every_project(project: Path) -> None:
+    for path in template_python():
+        baked = project / path.relative_to(TEMPLATE)
+        assert not baked.exists() or filecmp.cmp(path, baked, shallow=False)
+
+
+def test_data_files_are_valid(project: Path, answers: dict[str, str]) -> None:
+    metadata = tomllib.loads((project / "pyproject.toml").read_text())
+    assert metadata["project"].get("license") in {answers["license"], None}
+    assert metadata["tool"]["mypy"]["python_version"] == answers["python_version"]
+    for path in [*project.rglob("*.yaml"), *project.rglob("*.yml")]:
+        assert list(yaml.safe_load_all(path.read_text()))
+        assert "\n\n\n" not in path.read_text(), path
+
+
+def test_everything_is_formatted(project: Path) -> None:
+    run(["ruff", "format", "--check", "--no-cache", "."], project)
+
+
+@pytest.mark.parametrize("question", CHOICES)
+def test_an_answer_changes_what_it_is_about_and_nothing_else(bake: Bake, question: str) -> None:
+    first, *others = [bake(**{question: value}) for value in CHOICES[question]]
+    for other in others:
+        common = files(first) & files(other)
+        _, different, _ = filecmp.cmpfiles(first, other, common, shallow=False)
+        assert set(different) - {".env"} <= TOUCHED[question]
+
+
+def test_free_answers_arrive_where_they_belong(bake: Bake) -> None:
+    project = bake(
+        project_name="Ünïcode & Söns' <Shop> 🛒",
+        project_slug="the_shop-2",
+        description="Sells 100% of things; it's #1: yes!",
+        full_name="Zoë O'Neill, Jr.",
+        email="zoe+shop@mail.example.com",
+    )
+
+    assert project.name == "the_shop-2"
+    metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    assert metadata["name"] == "the_shop-2"
+    assert metadata["description"] == "Sells 100% of things; it's #1: yes!"
+    assert metadata["authors"] == [
+        {"name": "Zoë O'Neill, Jr.", "email": "zoe+shop@mail.example.com"}
+    ]
+    assert "Copyright (c) Zoë O'Neill, Jr.\n" in (project / "LICENSE").read_text()
+    assert 'PROJECT_NAME="Ünïcode & Söns\' <Shop> 🛒"\n' in (project / ".env").read_text()
+    compose = yaml.safe_load((project / "compose.yaml").read_text())
+    environment = compose["services"]["service"]["environment"]
+    assert environment["PROJECT_NAME"] == "Ünïcode & Söns' <Shop> 🛒"
+
+
+def test_two_projects_never_share_a_secret(bake: Bake) -> None:
+    texts = [(bake(database="postgresql") / ".env").read_text() for _ in range(2)]
+    secrets = [re.findall(r"(?:SECRET_KEY|PASSWORD)=(\S+)", text) for text in texts]
+
+    assert [len(found) for found in secrets] == [2, 2]
+    assert len({secret for found in secrets for secret in found}) == 4
+
+
+def test_secrets_are_for_the_eyes_of_the_owner(bake: Bake) -> None:
+    project = bake()
+
+    assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
+    assert ".env\n" in (project / ".gitignore").read_text()
+    assert "SECRET_KEY=<secret>" in (project / ".env.example").read_text()
+
+
+def test_an_unknown_question_or_answer_is_refused_by_the_helper() -> None:
+    for answers in ({"databse": "sqlite"}, {"database": "mysql"}):
+        with pytest.raises(AssertionError):
+            check_answers(answers)
+
+
+def test_workflows_follow_their_schemas(bake: Bake) -> None:
+    github = bake(ci="github") / ".github/workflows/ci.yml"
+    gitlab = bake(ci="gitlab") / ".gitlab-ci.yml"
+
+    run(["check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(github)])
+    run(["check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", str(gitlab)])
+
+
+@pytest.mark.parametrize("database", CHOICES["database"])
+def test_deployment_files_follow_their_schemas(bake: Bake, database: str) -> None:
+    project = bake(deployment="kubernetes", database=database)
+
+    run(
+        [
+            "check-jsonschema",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            str(project / "compose.yaml"),
+        ]
+    )
+    run(["kubernetes-validate", "--strict", str(project / "kubernetes/service.yaml")])
+
+
+def run(command: list[str], folder: Path = ROOT) -> None:
+    """Run a tool of the development dependencies, which must succeed."""
+    program = Path(sys.prefix, "bin", command[0])
+    done = subprocess.run(
+        [program, *command[1:]],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

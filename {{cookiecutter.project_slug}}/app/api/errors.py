@@ -1,0 +1,63 @@
+"""Failures become problem documents (RFC 9457): one shape, whatever went wrong."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, status
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.core.exceptions import AppError
+from app.schemas.problem import FieldProblem, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def respond(
+    code: int,
+    detail: str,
+    errors: list[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem document."""
+    problem = Problem(title=HTTPStatus(code).phrase, status=code, detail=detail, errors=errors)
+    content = problem.model_dump(exclude_none=True)
+    return JSONResponse(content, code, headers, media_type=MEDIA_TYPE)
+
+
+async def on_app_error(_request: Request, error: AppError) -> JSONResponse:
+    """Answer with what the service says of itself."""
+    return respond(error.status, error.detail, headers=error.headers)
+
+
+async def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    """Answer with what the framework says: no such route, no such method, no token."""
+    return respond(error.status_code, error.detail, headers=error.headers)
+
+
+async def on_validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """Name the fields, and leave out what they held: it may be a password."""
+    errors = [
+        FieldProblem(loc=_encodable(e["loc"]), msg=e["msg"], type=e["type"]) for e in error.errors()
+    ]
+    return respond(status.HTTP_422_UNPROCESSABLE_CONTENT, "The request is not valid.", errors)
+
+
+async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
+    """Say no more than that it was not the client's fault; the log has the traceback."""
+    return respond(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
+
+
+def _encodable(loc: Sequence[str | int]) -> list[str | int]:
+    """Replace lone surrogates: a client may send them in a name, but no answer can hold them."""
+    return [p.encode(errors="replace").decode() if isinstance(p, str) else p for p in loc]
+
+
+HANDLERS: dict[int | type[Exception], Any] = {
+    AppError: on_app_error,
+    HTTPException: on_http_error,
+    RequestValidationError: on_validation_error,
+    Exception: on_bug,
+}

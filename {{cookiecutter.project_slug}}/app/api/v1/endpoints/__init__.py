@@ -1,0 +1,1 @@
+"""Endpoints declare, delegate and return; the rules are in `app.services`."""

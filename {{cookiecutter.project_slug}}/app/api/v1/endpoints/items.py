@@ -1,0 +1,44 @@
+"""Items: one's own, and everyone's for superusers."""
+
+from fastapi import status
+
+from app.api.documentation import problems
+from app.api.routing import CollectionRouter
+from app.core.exceptions import ItemNotFoundError
+from app.dependencies import Id, Items, PageQuery
+from app.models import Item
+from app.schemas.item import ItemCreate, ItemRead, ItemUpdate
+
+router = CollectionRouter(prefix="/items", tags=["items"])
+
+
+@router.get("/", response_model=list[ItemRead])
+async def list_items(page: PageQuery, items: Items) -> list[Item]:
+    """List your items, oldest first; superusers see everyone's."""
+    return await items.get_many(page)
+
+
+@router.post("/", response_model=ItemRead, status_code=status.HTTP_201_CREATED)
+async def create_item(item_in: ItemCreate, items: Items) -> Item:
+    """Add an item of your own."""
+    return await items.create(item_in)
+
+
+@router.get("/{item_id}", response_model=ItemRead, responses=problems(ItemNotFoundError))
+async def get_item(item_id: Id, items: Items) -> Item:
+    """Return an item."""
+    return await items.get_by_id(item_id)
+
+
+@router.patch("/{item_id}", response_model=ItemRead, responses=problems(ItemNotFoundError))
+async def update_item(item_id: Id, item_in: ItemUpdate, items: Items) -> Item:
+    """Update an item."""
+    return await items.update(item_id, item_in)
+
+
+@router.delete(
+    "/{item_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(ItemNotFoundError)
+)
+async def delete_item(item_id: Id, items: Items) -> None:
+    """Delete an item."""
+    await items.delete(item_id)

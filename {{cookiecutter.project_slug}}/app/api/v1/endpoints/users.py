@@ -1,0 +1,75 @@
+"""Users: registration, one's own account, and everyone's for superusers."""
+
+from fastapi import status
+
+from app.api.documentation import problems
+from app.api.routing import CollectionRouter
+from app.core.exceptions import EmailTakenError, UserNotFoundError
+from app.dependencies import CurrentUser, PageQuery, Users, VisibleUser, superuser_only
+from app.models import User
+from app.schemas.user import UserAdminUpdate, UserCreate, UserRead, UserUpdate
+
+router = CollectionRouter(prefix="/users", tags=["users"])
+
+
+@router.get("/", response_model=list[UserRead], dependencies=[superuser_only])
+async def list_users(page: PageQuery, users: Users) -> list[User]:
+    """List users, oldest first. For superusers."""
+    return await users.get_many(page)
+
+
+@router.post(
+    "/",
+    response_model=UserRead,
+    status_code=status.HTTP_201_CREATED,
+    responses=problems(EmailTakenError),
+)
+async def create_user(user_in: UserCreate, users: Users) -> User:
+    """Register."""
+    return await users.create(user_in)
+
+
+@router.get("/me", response_model=UserRead)
+async def get_me(me: CurrentUser) -> User:
+    """Return your own account."""
+    return me
+
+
+@router.patch("/me", response_model=UserRead, responses=problems(EmailTakenError))
+async def update_me(me: CurrentUser, user_in: UserUpdate, users: Users) -> User:
+    """Update your own account."""
+    return await users.update(me, user_in, by=me)
+
+
+@router.delete("/me", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_me(me: CurrentUser, users: Users) -> None:
+    """Delete your own account, and all that is yours."""
+    await users.delete(me)
+
+
+@router.get("/{user_id}", response_model=UserRead, responses=problems(UserNotFoundError))
+async def get_user(user: VisibleUser) -> User:
+    """Return a user: yourself or, for superusers, anyone."""
+    return user
+
+
+@router.patch(
+    "/{user_id}",
+    response_model=UserRead,
+    responses=problems(UserNotFoundError, EmailTakenError),
+)
+async def update_user(
+    user: VisibleUser, user_in: UserAdminUpdate, users: Users, me: CurrentUser
+) -> User:
+    """Update a user: yourself or, for superusers, anyone. Rights are for superusers to give."""
+    return await users.update(user, user_in, by=me)
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(UserNotFoundError),
+)
+async def delete_user(user: VisibleUser, users: Users) -> None:
+    """Delete a user, and all that is theirs."""
+    await users.delete(user)

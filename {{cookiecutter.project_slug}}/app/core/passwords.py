@@ -1,0 +1,66 @@
+"""Hashes of passwords: Argon2id, and older bcrypt ones until their owner logs in again."""
+
+import asyncio
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+from passlib.context import CryptContext  # from libpass, the maintained distribution
+
+Result = TypeVar("Result")
+
+LONGEST = 200  # characters; no policy admits more, so a longer one is wrong whatever it is
+BCRYPT_BYTES = 72  # all that bcrypt reads
+
+# Argon2id at the least cost that OWASP's Password Storage Cheat Sheet allows: 19 MiB, 2 passes.
+context = CryptContext(
+    schemes=["argon2", "bcrypt"],
+    deprecated=["bcrypt"],
+    argon2__type="ID",
+    argon2__memory_cost=19 * 1024,  # KiB
+    argon2__time_cost=2,
+    argon2__parallelism=1,
+)
+DUMMY = context.hash("the password of nobody")
+
+# One thread: more would only take turns with the event loop, and each takes 19 MiB.
+_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+
+
+class Verdict(NamedTuple):
+    """Whether a password is right, and the better hash to store if the old one is outdated."""
+
+    right: bool
+    new_hash: str | None
+
+
+async def hash_password(password: str) -> str:
+    """Return the hash to store."""
+    return await _in_thread(lambda: context.hash(_normalise(password)))
+
+
+async def verify_password(password: str, hashed: str | None) -> Verdict:
+    """Compare a password with a hash. With `None`, nobody's, it takes as long and is wrong."""
+    verdict = await _in_thread(lambda: _verify(password, hashed or DUMMY))
+    return verdict if hashed else Verdict(right=False, new_hash=None)
+
+
+def _verify(password: str, hashed: str) -> Verdict:
+    usable = len(password) <= LONGEST and "\0" not in password
+    secret = _normalise(password) if usable else ""
+    if context.identify(hashed) == "bcrypt":
+        truncated = secret.encode()[:BCRYPT_BYTES]  # as when the hash was made
+        right = context.verify(truncated, hashed)
+        return Verdict(right, context.hash(secret) if right else None)
+    return Verdict(*context.verify_and_update(secret, hashed))
+
+
+def _normalise(password: str) -> str:
+    """Spell it one way, as NIST SP 800-63B asks: keyboards differ in how they send an accent."""
+    return unicodedata.normalize("NFC", password)
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Keep the event loop free: a hash takes as long as a hundred requests."""
+    return await asyncio.get_running_loop().run_in_executor(_pool, work)

@@ -1,0 +1,68 @@
+"""The engine, and the one place where transactions begin and end."""
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from app.config import settings
+
+READ_ONLY = {"read_only": True}  # execution options of a transaction that will not write
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
+    """Make SQLite keep foreign keys, let readers and a writer work at once, and wait for locks."""
+    connection.isolation_level = None  # the driver begins no transactions: see `_begin_sqlite`
+    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "busy_timeout = 5000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock first: a reader that turns writer fails where others write too."""
+    read_only = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "postgresql": {"pool_pre_ping": True},  # a restart of the server goes unnoticed
+    "sqlite": {},
+}
+LISTENERS: dict[str, dict[str, Callable[..., None]]] = {
+    "postgresql": {},
+    "sqlite": {"connect": _prepare_sqlite, "begin": _begin_sqlite},
+}
+
+
+def build_engine(url: str) -> AsyncEngine:
+    """Return an engine for the URL; its scheme decides the dialect."""
+    dialect = make_url(url).get_backend_name()
+    engine = create_async_engine(
+        url,
+        echo=settings.DATABASE_ECHO,
+        hide_parameters=True,  # rows hold addresses and hashes, which logs must not
+        **OPTIONS[dialect],
+    )
+    for name, listener in LISTENERS[dialect].items():
+        event.listen(engine.sync_engine, name, listener)
+    return engine
+
+
+engine = build_engine(settings.DATABASE_URL)
+async_session_factory = async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def get_db() -> AsyncGenerator[AsyncSession]:
+    """Yield a session: committed if the work succeeds, rolled back if it or the commit fails."""
+    async with async_session_factory() as session:
+        try:
+            yield session
+            await session.commit()
+        except BaseException:
+            await session.rollback()
+            raise

@@ -1,0 +1,53 @@
+"""The rules about items."""
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.exceptions import ItemNotFoundError
+from app.db.pagination import get_page
+from app.models import Item, User
+from app.schemas.base import PageParams
+from app.schemas.item import ItemCreate, ItemUpdate
+
+
+class ItemService:
+    """The items that one user may see: an item of someone else does not exist."""
+
+    def __init__(self, db: AsyncSession, user: User) -> None:
+        self.db = db
+        self.user = user
+
+    async def get_by_id(self, item_id: int) -> Item:
+        """Return the item with this id."""
+        item = await self.db.scalar(self._visible().where(Item.id == item_id))
+        if item is None:
+            raise ItemNotFoundError
+        return item
+
+    async def get_many(self, page: PageParams) -> list[Item]:
+        """Return one page of items, oldest first."""
+        return await get_page(self.db, self._visible().order_by(Item.id), **page.model_dump())
+
+    async def create(self, item_in: ItemCreate) -> Item:
+        """Add an item of the user's own."""
+        item = Item(**item_in.model_dump(), owner_id=self.user.id)
+        self.db.add(item)
+        await self.db.flush()
+        return item
+
+    async def update(self, item_id: int, item_in: ItemUpdate) -> Item:
+        """Change the fields that were sent, and only those."""
+        item = await self.get_by_id(item_id)
+        for name, value in item_in.model_dump(exclude_unset=True).items():
+            setattr(item, name, value)
+        await self.db.flush()
+        return item
+
+    async def delete(self, item_id: int) -> None:
+        """Delete an item."""
+        await self.db.delete(await self.get_by_id(item_id))
+        await self.db.flush()
+
+    def _visible(self) -> Select[Item]:
+        items = select(Item)
+        return items if self.user.is_superuser else items.where(Item.owner_id == self.user.id)

@@ -1,0 +1,1 @@
+"""Tests of the service; a name is a sentence about what it does."""

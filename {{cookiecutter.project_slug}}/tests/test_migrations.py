@@ -1,0 +1,65 @@
+"""The migrations make the tables that the models describe, forwards and backwards."""
+
+import asyncio
+from collections.abc import Generator
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import build_engine
+from app.models import Item, User
+from tests.conftest import alembic_config
+from tests.database import temporary_database
+
+
+@pytest.fixture
+def url() -> Generator[str]:
+    """Yield the URL of an empty database."""
+    with temporary_database() as url:
+        yield url
+
+
+async def fill(url: str) -> int:
+    """Add a user with an item, and return how many items there are."""
+    engine = build_engine(url)
+    async with AsyncSession(engine) as db:
+        user = User(email="ann@example.com", full_name="Ann", hashed_password="")
+        db.add(user)
+        await db.flush()
+        db.add(Item(title="Lamp", owner_id=user.id))
+        await db.commit()
+        count = await db.scalar(select(func.count()).select_from(Item))
+    await engine.dispose()
+    return count or 0
+
+
+def test_the_models_need_no_other_migration(url: str) -> None:
+    command.upgrade(alembic_config(url), "head")
+    command.check(alembic_config(url))
+
+
+def test_there_is_one_newest_migration() -> None:
+    assert len(ScriptDirectory.from_config(alembic_config("")).get_heads()) == 1
+
+
+def test_migrations_go_back_and_forth_with_rows_in_the_tables(url: str) -> None:
+    config = alembic_config(url)
+    command.upgrade(config, "head")
+    assert asyncio.run(fill(url)) == 1
+
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")
+
+    assert asyncio.run(fill(url)) == 1
+    command.check(config)
+
+
+def test_migrations_can_be_printed_as_sql(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = alembic_config(url)
+    config.output_buffer = None
+    command.upgrade(config, "head", sql=True)
+
+    assert "CREATE TABLE users" in capsys.readouterr().out

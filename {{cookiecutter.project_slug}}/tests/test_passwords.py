@@ -1,0 +1,45 @@
+"""How passwords are hashed."""
+
+import asyncio
+import time
+import unicodedata
+
+from app.core import passwords
+
+
+async def test_a_hash_is_argon2id_and_salted() -> None:
+    one, two = [await passwords.hash_password("Correct1Horse") for _ in range(2)]
+
+    assert one.startswith("$argon2id$")
+    assert one != two
+
+
+def test_the_default_cost_is_what_owasp_asks_for() -> None:
+    assert "m=19456,t=2,p=1" in passwords.DUMMY  # made before the tests made hashing cheap
+
+
+async def test_an_accent_may_be_typed_in_either_way() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Pässword1") for form in ("NFC", "NFD"))
+
+    assert (await passwords.verify_password(decomposed, await passwords.hash_password(composed)))[0]
+
+
+async def test_compatible_characters_stay_different() -> None:
+    hashed = await passwords.hash_password("①Password1")
+
+    assert not (await passwords.verify_password("1Password1", hashed)).right
+
+
+async def test_nobody_has_a_password() -> None:
+    assert await passwords.verify_password("the password of nobody", None) == (False, None)
+
+
+async def test_the_event_loop_runs_while_passwords_are_hashed() -> None:
+    hashing = asyncio.gather(*(passwords.verify_password("x", None) for _ in range(5)))
+    longest = 0.0
+    while not hashing.done():
+        start = time.perf_counter()
+        await asyncio.sleep(0)
+        longest = max(longest, time.perf_counter() - start)
+
+    assert longest < 0.05  # seconds; the five hashes take longer

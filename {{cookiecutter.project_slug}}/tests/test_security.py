@@ -1,0 +1,84 @@
+"""A token that this service did not make, just now, for this purpose, is worth nothing."""
+
+import base64
+import hmac
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+from jose import jwt
+
+from app.config import settings
+from app.core.security import create_access_token, read_access_token
+
+KEY = settings.SECRET_KEY.get_secret_value()
+NOW = int(time.time())
+STRANGE: list[Any] = [[], {}, "soon", "1e999", 1e300, True, float("inf")]
+HS256 = {"alg": "HS256", "typ": "JWT"}
+
+
+def claims(**changes: object) -> dict[str, Any]:
+    """Return the claims of a good token with some changed; None leaves a claim out."""
+    good = jwt.get_unverified_claims(create_access_token(1))
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def forge(payload: object, header: object = HS256, key: str = KEY) -> str:
+    """Sign anything at all, without a library that would refuse to."""
+    message = ".".join(_encode(json.dumps(part).encode()) for part in (header, payload))
+    signature = hmac.digest(key.encode(), message.encode(), "sha256")
+    return f"{message}.{_encode(signature)}"
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def test_what_is_forged_here_is_otherwise_good() -> None:
+    assert read_access_token(forge(claims())).user_id == 1
+
+
+BAD = {
+    "nothing": "",
+    "no token": "x.y.z",
+    "two parts": "x.y",
+    "long": "x" * 100_000,
+    "another key": forge(claims(), key="another key that is as long as ours"),
+    "no algorithm": forge(claims(), HS256 | {"alg": "none"}),
+    "no signature": forge(claims(), HS256 | {"alg": "none"}).rpartition(".")[0] + ".",
+    "another algorithm": jwt.encode(claims(), KEY, "HS512"),
+    "unknown algorithm": forge(claims(), HS256 | {"alg": "XX"}),
+    "header that must be understood": forge(claims(), HS256 | {"crit": ["b64"], "b64": False}),
+    "header that is no object": forge(claims(), [1]),
+    "nested header": forge(claims(), json.loads("[" * 900 + "]" * 900)),
+    "payload that is no object": forge([1]),
+    "expired": create_access_token(1, timedelta(seconds=-1)),
+    "not yet valid": forge(claims(nbf=NOW + 600)),
+    "another issuer": forge(claims(iss="another")),
+    "another audience": forge(claims(aud="another")),
+    "another purpose": forge(claims(typ="refresh")),
+    **{f"without {name}": forge(claims(**{name: None})) for name in claims()},
+    **{f"sub {sub!r}": forge(claims(sub=sub)) for sub in (1, "x", "0", "01", "-1", "1.0", "٣")},
+    **{f"sub {sub[:9]}": forge(claims(sub=sub)) for sub in ("9999999999", "9" * 30, "1\n")},
+    **{
+        f"{name} {value!r}": forge(claims(**{name: value}))
+        for name in ("exp", "iat", "nbf")
+        for value in STRANGE
+    },
+}
+
+
+@pytest.mark.parametrize("token", BAD.values(), ids=BAD.keys())
+async def test_a_bad_token_is_a_401(client: AsyncClient, token: str) -> None:
+    response = await client.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_says_nothing_about_the_person_and_is_never_the_same() -> None:
+    assert claims().keys() == {"iss", "aud", "sub", "typ", "iat", "nbf", "exp", "jti"}
+    assert create_access_token(1) != create_access_token(1)

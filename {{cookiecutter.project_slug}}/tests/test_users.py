@@ -1,0 +1,235 @@
+"""Registration, one's own account, and everyone's for superusers."""
+
+import pytest
+from httpx2 import AsyncClient
+
+from app.models import User
+from tests.conftest import PASSWORD, LogIn, MakeUser
+
+NEW = {"email": "newuser@example.com", "full_name": "New User", "password": "SecurePass123"}
+
+
+async def test_a_new_user_is_shown_without_the_password(client: AsyncClient) -> None:
+    response = await client.post("/users/", json=NEW)
+
+    assert response.status_code == 201
+    user = response.json()
+    assert user.pop("id") > 0
+    assert user.pop("created_at").endswith("Z")
+    assert user == {
+        "email": "newuser@example.com",
+        "full_name": "New User",
+        "is_active": True,
+        "is_superuser": False,
+        "updated_at": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [
+        ("Short1", "at least 8"),
+        ("Long1" * 21, "at most 100"),
+        ("lowercase1", "an uppercase letter"),
+        ("UPPERCASE1", "a lowercase letter"),
+        ("NoDigitHere", "a digit"),
+    ],
+)
+async def test_a_weak_password_is_refused_with_the_rule_and_not_repeated(
+    client: AsyncClient, password: str, rule: str
+) -> None:
+    response = await client.post("/users/", json=NEW | {"password": password})
+
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["loc"] == ["body", "password"]
+    assert rule in error["msg"]
+    assert password not in response.text
+
+
+@pytest.mark.parametrize("password", ["Påsswörd1" + "é" * 91, "Correct Horse 1", "Ünïcödé7A"])
+async def test_long_passwords_spaces_and_any_script_are_welcome(
+    client: AsyncClient, password: str
+) -> None:
+    await client.post("/users/", json=NEW | {"password": password})
+
+    form = {"username": NEW["email"], "password": password}
+    assert (await client.post("/auth/login", data=form)).status_code == 200
+    form["password"] = password[:-1]
+    assert (await client.post("/auth/login", data=form)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "email", ["ANN@Example.COM", "  ann@example.com ", "Ann <ann@example.com>"]
+)
+async def test_an_address_has_one_account_however_it_is_spelled(
+    client: AsyncClient, ann: User, email: str
+) -> None:
+    response = await client.post("/users/", json=NEW | {"email": email})
+
+    assert response.status_code == 409
+    assert response.json()["detail"] == "A user with this email already exists."
+    assert (await client.post("/auth/login", data=_form(email))).status_code == 200
+    assert ann.email == "ann@example.com"
+
+
+@pytest.mark.parametrize("email", ["none", "ann@", "\uff41nn@example.com", "an\0n@example.com", 7])
+async def test_what_is_no_address_is_refused(client: AsyncClient, email: object) -> None:
+    response = await client.post("/users/", json=NEW | {"email": email})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "email"]
+
+
+@pytest.mark.parametrize("full_name", ["", "   ", "x" * 101, "a\nb", "a\0b", None])
+async def test_a_name_is_one_line_of_up_to_100_characters(
+    client: AsyncClient, full_name: str | None
+) -> None:
+    response = await client.post("/users/", json=NEW | {"full_name": full_name})
+
+    assert response.status_code == 422
+
+
+@pytest.mark.parametrize("field", ["is_superuser", "is_active", "id", "hashed_password"])
+async def test_nobody_registers_with_rights(client: AsyncClient, field: str) -> None:
+    response = await client.post("/users/", json=NEW | {field: True})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", field]
+
+
+async def test_the_list_of_users_is_for_superusers(
+    client: AsyncClient, as_ann: AsyncClient, as_root: AsyncClient
+) -> None:
+    assert (await client.get("/users/")).status_code == 401
+    assert (await as_ann.get("/users/")).status_code == 403
+
+    emails = [user["email"] for user in (await as_root.get("/users/")).json()]
+    assert emails == ["ann@example.com", "root@example.com"]
+
+
+async def test_a_page_of_users_is_a_part_of_the_list(
+    as_root: AsyncClient, make_user: MakeUser
+) -> None:
+    for name in "abc":
+        await make_user(name)
+
+    page = (await as_root.get("/users/", params={"skip": 1, "limit": 2})).json()
+
+    assert [user["email"] for user in page] == ["a@example.com", "b@example.com"]
+
+
+@pytest.mark.parametrize("query", ["skip=-1", "limit=0", "limit=101", f"skip={2**63}", "lmit=1"])
+async def test_a_page_has_bounds(as_root: AsyncClient, query: str) -> None:
+    response = await as_root.get(f"/users/?{query}")
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["query", query.split("=", maxsplit=1)[0]]
+
+
+async def test_users_see_themselves(as_ann: AsyncClient, ann: User) -> None:
+    me = (await as_ann.get("/users/me")).json()
+
+    assert me["email"] == "ann@example.com"
+    assert me == (await as_ann.get(f"/users/{ann.id}")).json()
+
+
+async def test_users_change_what_they_send_and_nothing_else(as_ann: AsyncClient) -> None:
+    before = (await as_ann.get("/users/me")).json()
+
+    after = (await as_ann.patch("/users/me", json={"full_name": "Ann Lee"})).json()
+
+    assert after.pop("updated_at") >= before["created_at"]
+    assert after == {name: before[name] for name in after} | {"full_name": "Ann Lee"}
+
+
+async def test_a_new_password_takes_the_place_of_the_old_one(
+    as_ann: AsyncClient, client: AsyncClient
+) -> None:
+    response = await as_ann.patch("/users/me", json={"password": "Another1Horse"})
+
+    assert response.status_code == 200
+    assert (await client.post("/auth/login", data=_form())).status_code == 401
+    assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
+
+
+@pytest.mark.parametrize("field", ["email", "full_name", "password"])
+async def test_null_is_not_a_value(as_ann: AsyncClient, field: str) -> None:
+    response = await as_ann.patch("/users/me", json={field: None})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", field]
+
+
+async def test_the_policy_holds_for_a_new_password(as_ann: AsyncClient) -> None:
+    assert (await as_ann.patch("/users/me", json={"password": "aaaaaaaa"})).status_code == 422
+
+
+async def test_an_address_cannot_be_taken_over(as_ann: AsyncClient, as_bob: AsyncClient) -> None:
+    response = await as_ann.patch("/users/me", json={"email": "BOB@example.com"})
+
+    assert response.status_code == 409
+    assert (await as_bob.get("/users/me")).is_success
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_someone_else_does_not_exist(as_bob: AsyncClient, ann: User, method: str) -> None:
+    body = {"full_name": "Mallory"} if method == "PATCH" else None
+    other = await as_bob.request(method, f"/users/{ann.id}", json=body)
+    missing = await as_bob.request(method, f"/users/{ann.id + 1000}", json=body)
+
+    assert other.status_code == missing.status_code == 404
+    assert other.json() == missing.json()
+
+
+async def test_superusers_read_change_and_delete_anyone(as_root: AsyncClient, ann: User) -> None:
+    path = f"/users/{ann.id}"
+
+    assert (await as_root.get(path)).json()["full_name"] == "Ann"
+    assert (await as_root.patch(path, json={"is_superuser": True})).json()["is_superuser"]
+    assert (await as_root.delete(path)).status_code == 204
+    assert (await as_root.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("right", ["is_superuser", "is_active"])
+async def test_users_cannot_give_themselves_rights(
+    as_ann: AsyncClient, ann: User, right: str
+) -> None:
+    assert (await as_ann.patch(f"/users/{ann.id}", json={right: True})).status_code == 403
+    assert (await as_ann.patch("/users/me", json={right: True})).status_code == 422
+
+
+async def test_a_deactivated_user_is_locked_out_at_once(
+    as_ann: AsyncClient, as_root: AsyncClient, ann: User
+) -> None:
+    await as_root.patch(f"/users/{ann.id}", json={"is_active": False})
+
+    assert (await as_ann.get("/users/me")).status_code == 401
+
+
+async def test_a_deleted_user_takes_all_items_along(
+    as_ann: AsyncClient, as_root: AsyncClient
+) -> None:
+    item = (await as_ann.post("/items/", json={"title": "Mine"})).json()
+
+    assert (await as_ann.delete("/users/me")).status_code == 204
+
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await as_root.get(f"/items/{item['id']}")).status_code == 404
+
+
+async def test_an_id_is_never_given_out_twice(
+    as_root: AsyncClient, make_user: MakeUser, log_in: LogIn
+) -> None:
+    old = await make_user("old")
+    as_old = await log_in(old)
+    await as_root.delete(f"/users/{old.id}")
+
+    new = await make_user("new")
+
+    assert new.id > old.id
+    assert (await as_old.get("/users/me")).status_code == 401
+
+
+def _form(email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, str]:
+    return {"username": email, "password": password}
