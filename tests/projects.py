@@ -8,7 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -62,45 +65,60 @@ class Project:
         return done.stdout
 
     @contextlib.contextmanager
-    def serve(self, *command: str) -> Generator[str]:
-        """Yield the address of a server, which runs until the block ends."""
-        with running(command, self.folder, self.variables) as address:
-            yield address
+    def serve(self, *command: str, **variables: str) -> Generator["Server"]:
+        """Yield a server, which runs until the block ends."""
+        with running(command, self.folder, self.variables | variables) as server:
+            yield server
+
+
+@dataclass
+class Server:
+    """A server that runs."""
+
+    address: str
+    output: Path
+
+    def log(self) -> str:
+        """Return what it has printed."""
+        return self.output.read_text()
 
 
 @contextlib.contextmanager
-def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -> Generator[str]:
-    """Yield the address that a server prints; stop it, and all that it started, afterwards.
+def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -> Generator[Server]:
+    """Yield a server that prints its address; stop it, and all that it started, afterwards.
 
     Raises:
         AssertionError: if it ends without having printed an address.
     """
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=variables | {"PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    output = Path(tempfile.mkdtemp(prefix="server-"), "log")
+    with (
+        output.open("w") as file,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=variables | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
-            yield _address(process)
+            yield Server(_address(process, output), output)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
-            process.communicate(timeout=20)
+            process.wait(timeout=30)
+    shutil.rmtree(output.parent)
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    seen = []
-    assert process.stdout
-    for line in process.stdout:
-        seen.append(line)
-        if match := re.search(r"running on (http://[\w.:]+)", line, re.IGNORECASE):
+def _address(process: subprocess.Popen[bytes], output: Path) -> str:
+    while process.poll() is None:
+        text = output.read_text()
+        if match := re.search(r"running on (http://[\w.:]+)", text, re.IGNORECASE):
             return match[1]
-    raise AssertionError("".join(seen))
+        time.sleep(0.05)
+    raise AssertionError(output.read_text())
 
 
 def is_ready(address: str) -> bool:

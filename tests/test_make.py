@@ -55,9 +55,9 @@ def test_a_new_project_runs_on_a_fresh_machine(checkout: Path, machine: dict[str
     assert project == checkout.parent / "my-service"
     assert not shutil.which("uv", path=machine["PATH"])
     port = free_port()
-    with running((*command, f"PORT={port}"), project, machine) as address:
-        assert address == f"http://127.0.0.1:{port}"
-        assert is_ready(address)
+    with running((*command, f"PORT={port}"), project, machine) as server:
+        assert server.address == f"http://127.0.0.1:{port}"
+        assert is_ready(server.address)
     output = run(["make", "test"], project, machine)
     assert " passed" in output
     run(["make", "check"], project, machine)
@@ -85,8 +85,8 @@ def test_answers_are_asked_for_on_a_terminal(checkout: Path, machine: dict[str, 
     assert project == output / "order-service"
     env = project / ".env"
     env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
-    with running((*command, f"PORT={free_port()}"), project, machine) as address:
-        assert is_ready(address)
+    with running((*command, f"PORT={free_port()}"), project, machine) as server:
+        assert is_ready(server.address)
     run(["make", "postgres-stop"], project, machine)
 
 

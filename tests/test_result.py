@@ -3,17 +3,22 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from oauthlib.oauth2 import LegacyApplicationClient
+from requests_oauthlib import OAuth2Session
 
 from tests.conftest import CHOICES, ROOT, Bake
 from tests.projects import UV, Project, free_port, is_ready
 
 PASSWORD = "Correct1Horse"  # noqa: S105 - of users that live for a second
-ANN = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
+SERVE = ("uvicorn", "app.main:app", "--port")
+ANN: dict[str, Any] = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
 
 
 def in_a_group(value: str) -> object:
@@ -84,16 +89,16 @@ def test_commands_work_through_uv_as_well(project: Project) -> None:
     "command", ["uvicorn app.main:app --reload --host 127.0.0.1 --port {}", "fastapi dev --port {}"]
 )
 def test_the_development_server_starts(project: Project, command: str) -> None:
-    with project.serve(*command.format(free_port()).split()) as address:
-        assert is_ready(address)
+    with project.serve(*command.format(free_port()).split()) as server:
+        assert is_ready(server.address)
 
 
 def test_every_documented_route_answers_on_a_real_server(project: Project) -> None:
     create = ["python", "-m", "app.cli", "create-superuser", "--email", "root@example.com"]
     project.run(*create, "--full-name", "Root", "--password-stdin", stdin=PASSWORD)
 
-    with project.serve("uvicorn", "app.main:app", "--port", str(free_port())) as address:
-        assert walk(address) == documented(address)
+    with project.serve(*SERVE, str(free_port())) as server:
+        assert walk(server.address, server.log) == documented(server.address)
 
 
 def documented(address: str) -> set[str]:
@@ -102,47 +107,117 @@ def documented(address: str) -> set[str]:
     return {f"{m.upper()} {path}" for path, methods in document["paths"].items() for m in methods}
 
 
-def walk(address: str) -> set[str]:
-    """Call operation after operation as users would, and return those that answered well."""
-    walked = set[str]()
+class Walker:
+    """A client that notes which operations have answered as they should."""
 
-    def call(operation: str, *ids: int, code: int = 200, **body: object) -> httpx2.Response:
+    def __init__(self, client: httpx2.Client) -> None:
+        """Begin with a client of a server."""
+        self.client = client
+        self.walked: set[str] = set()
+
+    def call(
+        self, operation: str, *ids: object, code: int = 200, **body: object
+    ) -> httpx2.Response:
+        """Call an operation, with ids for the names in its path."""
         method, path = operation.split()
-        for number in ids:
-            path = re.sub(r"\{\w+\}", str(number), path, count=1)
-        form = path.startswith("/api/v1/auth/")
-        response = client.request(
+        for value in ids:
+            path = re.sub(r"\{\w+\}", str(value), path, count=1)
+        form = path.endswith(("/login", "/refresh"))
+        response = self.client.request(
             method, path, data=body if form else None, json=body if body and not form else None
         )
         assert response.status_code == code, f"{operation}: {response.text}"
-        walked.add(operation)
+        self.walked.add(operation)
         return response
 
-    def log_in(email: str) -> None:
-        token = call("POST /api/v1/auth/login", username=email, password=PASSWORD).json()
-        client.headers["Authorization"] = f"Bearer {token['access_token']}"
+    def log_in(self, email: str, password: str = PASSWORD) -> dict[str, str]:
+        """Log in, and return the tokens."""
+        response = self.call("POST /api/v1/auth/login", username=email, password=password)
+        tokens: dict[str, str] = response.json()
+        self.client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        return tokens
 
+
+def walk(address: str, log: Callable[[], str]) -> set[str]:
+    """Call operation after operation as users would, and return those that answered well."""
     with httpx2.Client(base_url=address, timeout=30) as client:
+        walker = Walker(client)
+        call = walker.call
         call("GET /health/live")
         call("GET /health/ready")
         ann = call("POST /api/v1/users/", code=201, **ANN).json()["id"]
-        log_in(ANN["email"])
-        call("GET /api/v1/users/me")
+        verify = mailed_token(log, "verify")
+        call("POST /api/v1/auth/email/verify", code=204, token=verify)
+        tokens = walker.log_in(ANN["email"])
+        refresh_token = tokens["refresh_token"]
+        call("POST /api/v1/auth/refresh", grant_type="refresh_token", refresh_token=refresh_token)
+        assert call("GET /api/v1/users/me").json()["is_verified"]
         call("PATCH /api/v1/users/me", full_name="Ann Lee")
         item = call("POST /api/v1/items/", code=201, title="Lamp").json()["id"]
         call("GET /api/v1/items/")
         call("GET /api/v1/items/{item_id}", item)
         call("PATCH /api/v1/items/{item_id}", item, title="Light")
         call("DELETE /api/v1/items/{item_id}", item, code=204)
-        log_in("root@example.com")
+        call("POST /api/v1/auth/email/verify/request", code=202)
+        walker.log_in(ANN["email"])
+        session = call("GET /api/v1/auth/sessions").json()[1]["id"]
+        call("DELETE /api/v1/auth/sessions/{session_id}", session, code=204)
+        call("POST /api/v1/auth/logout", code=204)
+        call("POST /api/v1/auth/password/forgot", code=202, email=ANN["email"])
+        reset = mailed_token(log, "reset")
+        call(
+            "POST /api/v1/auth/password/reset",
+            code=204,
+            token=reset,
+            new_password="Another1Horse",  # noqa: S106 - of a user that lives for a second
+        )
+        walker.log_in(ANN["email"], "Another1Horse")
+        call("DELETE /api/v1/auth/sessions", code=204)
+        walker.log_in("root@example.com")
         call("GET /api/v1/users/")
         call("GET /api/v1/users/{user_id}", ann)
         call("PATCH /api/v1/users/{user_id}", ann, is_superuser=True)
         call("DELETE /api/v1/users/{user_id}", ann, code=204)
         call("POST /api/v1/users/", code=201, **ANN)
-        log_in(ANN["email"])
+        walker.log_in(ANN["email"])
         call("DELETE /api/v1/users/me", code=204)
-    return walked
+    return walker.walked
+
+
+def mailed_token(log: Callable[[], str], purpose: str) -> str:
+    """Return the token of the newest link that a server in development shows in its log."""
+    for _ in range(50):
+        if tokens := re.findall(rf"/{purpose}\?token=([\w-]+)", log()):
+            return str(tokens[-1])
+        time.sleep(0.1)
+    raise AssertionError(log())
+
+
+def test_an_ordinary_oauth2_client_logs_in_calls_refreshes_and_logs_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # plain HTTP, on this machine
+    with project.serve(*SERVE, str(free_port())) as server:
+        auth = f"{server.address}/api/v1/auth"
+        body = ANN | {"email": "oauth@example.com"}
+        assert httpx2.post(f"{server.address}/api/v1/users/", json=body).status_code == 201
+        saved: list[dict[str, str]] = []
+        oauth = OAuth2Session(
+            client=LegacyApplicationClient(client_id="app"),
+            auto_refresh_url=f"{auth}/refresh",
+            auto_refresh_kwargs={"client_id": "app"},
+            token_updater=saved.append,
+        )
+        first = oauth.fetch_token(f"{auth}/login", username=body["email"], password=PASSWORD)
+        assert oauth.get(f"{server.address}/api/v1/users/me").json()["email"] == body["email"]
+
+        oauth.token = first | {"expires_at": 0}  # as if half an hour had passed
+        assert oauth.get(f"{server.address}/api/v1/users/me").ok
+        (renewed,) = saved
+        assert renewed["refresh_token"] != first["refresh_token"]
+
+        assert oauth.post(f"{auth}/logout").status_code == 204
+        assert oauth.get(f"{server.address}/api/v1/users/me").status_code == 401
 
 
 def test_the_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:

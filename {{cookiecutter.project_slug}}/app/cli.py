@@ -7,53 +7,123 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, TypeVar
 
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.exceptions import AppError
+from app.core.exceptions import AppError, UserNotFoundError
 from app.db.session import engine, get_db
+from app.models import Session, User
+from app.schemas.base import Email, Password
 from app.schemas.user import UserCreate
+from app.services.mail_service import MailService
+from app.services.session_service import SessionService
+from app.services.throttle_service import ThrottleService
 from app.services.user_service import UserService
 
 Result = TypeVar("Result")
+Work = Callable[[AsyncSession], Awaitable[Result]]
 
-cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-session = asynccontextmanager(get_db)
-
-Email = Annotated[str, typer.Option(help="Address to log in with.")]
+EmailOption = Annotated[str, typer.Option("--email", help="Address that the user logs in with.")]
 FullName = Annotated[str, typer.Option(help="Name to show.")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
 
-
-@cli.callback(help=__doc__)
-def main() -> None:
-    """Make the name of a command necessary, even while there is only one."""
+cli = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @cli.command()
 def create_superuser(
-    *, email: Email, full_name: FullName, password_stdin: PasswordStdin = False
+    *, email: EmailOption, full_name: FullName, password_stdin: PasswordStdin = False
 ) -> None:
     """Register a superuser."""
     password = SecretStr(_read_password(from_stdin=password_stdin))
     with _plain_errors():
         user_in = UserCreate(email=email, full_name=full_name, password=password)
-        _run(lambda db: UserService(db).create(user_in, is_superuser=True))
+        rights = {"is_superuser": True, "is_verified": True}
+        _run(lambda db: _users(db).create(user_in, **rights))
     typer.echo(f"Superuser {user_in.email} created.")
 
 
-def _run(work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+@cli.command()
+def set_password(*, email: EmailOption, password_stdin: PasswordStdin = False) -> None:
+    """Give a user another password, and end all of the user's sessions."""
+    password = _read_password(from_stdin=password_stdin)
+    with _plain_errors():
+        new = TypeAdapter[SecretStr](Password).validate_python(password)
+
+        async def work(db: AsyncSession) -> None:
+            await _users(db).set_password(await _find(db, email), new)
+
+        _run(work)
+    typer.echo("Password set; all sessions have ended.")
+
+
+@cli.command()
+def deactivate(*, email: EmailOption) -> None:
+    """Lock a user out, from now on and everywhere."""
+
+    async def work(db: AsyncSession) -> None:
+        await _users(db).deactivate(await _find(db, email))
+
+    with _plain_errors():
+        _run(work)
+    typer.echo("User deactivated; all sessions have ended.")
+
+
+@cli.command()
+def list_sessions(*, email: EmailOption) -> None:
+    """List the sessions of a user, newest first."""
+
+    async def work(db: AsyncSession) -> list[Session]:
+        return await SessionService(db).get_many(await _find(db, email))
+
+    with _plain_errors():
+        for session in _run(work):
+            typer.echo(f"{session.id}  since {session.created_at:%Y-%m-%d %H:%M} UTC")
+
+
+@cli.command()
+def purge() -> None:
+    """Delete what has expired: sessions, links and counts of tries. For a daily job."""
+
+    async def work(db: AsyncSession) -> None:
+        await SessionService(db).purge()
+        await _mails(db).purge()
+        await ThrottleService(db).purge()
+
+    with _plain_errors():
+        _run(work)
+    typer.echo("Purged.")
+
+
+def _run(work: Work[Result]) -> Result:
+    """Do the work in one transaction."""
+
     async def in_transaction() -> Result:
         try:
-            async with session() as db:
+            async with asynccontextmanager(get_db)() as db:
                 return await work(db)
         finally:
             await engine.dispose()
 
     return asyncio.run(in_transaction())
+
+
+def _mails(db: AsyncSession) -> MailService:
+    return MailService(db, later=lambda *_: None)  # an operator tells people in another way
+
+
+def _users(db: AsyncSession) -> UserService:
+    return UserService(db, _mails(db))
+
+
+async def _find(db: AsyncSession, email: str) -> User:
+    user = await _users(db).get_by_email(TypeAdapter[str](Email).validate_python(email))
+    if user is None:
+        raise UserNotFoundError
+    return user
 
 
 def _read_password(*, from_stdin: bool) -> str:
@@ -68,7 +138,7 @@ def _plain_errors() -> Generator[None]:
     try:
         yield
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        lines = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
         _fail("\n".join(lines))
     except AppError as error:
         _fail(error.detail)

@@ -3,6 +3,7 @@
 import json
 import os
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -22,7 +23,7 @@ def _strong(secret: SecretStr) -> SecretStr:
     key = secret.get_secret_value()
     guessable = len(key) < 32 or len(set(key)) < 10  # noqa: PLR2004 - the numbers stand in the message
     known = any(word in key.lower() for word in WELL_KNOWN)
-    if guessable or known or not key.isascii() or key.lstrip().startswith(("{", "[", "-")):
+    if guessable or known or not key.isascii() or key.lstrip().startswith(("{", "[", "-----")):
         message = f"must be 32 or more random characters; make one with: {HOW_TO_MAKE_ONE}"
         raise ValueError(message)
     return secret
@@ -50,6 +51,9 @@ def _split(value: object) -> object:
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 DatabaseUrl = Annotated[str, AfterValidator(_with_driver)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Secrets = Annotated[list[Secret], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_split)]
+Limit = Annotated[str, Field(pattern=r"^[1-9][0-9]*/[1-9][0-9]*$")]
 
 
 class Settings(BaseSettings):
@@ -68,7 +72,7 @@ class Settings(BaseSettings):
         "FastAPI Project", description="Title of the API; issuer of its tokens"
     )
     API_V1_PREFIX: str = Field("/api/v1", description="Path that version 1 is served under")
-    DEBUG: bool = Field(default=False, description="Development: log verbosely")
+    DEBUG: bool = Field(default=False, description="Development: show mails in the log")
 
     DATABASE_URL: DatabaseUrl = Field(
         description="Where the data is; the scheme decides the dialect"
@@ -78,10 +82,44 @@ class Settings(BaseSettings):
     )
 
     SECRET_KEY: Secret = Field(description="Signs access tokens: 32 or more random characters")
+    SECRET_KEY_FALLBACKS: Secrets = Field([], description="Older keys, whose tokens are still good")
     ACCESS_TOKEN_EXPIRE_MINUTES: int = Field(
         30, gt=0, description="Life of an access token, minutes"
     )
     ALGORITHM: Literal["HS256"] = Field("HS256", description="How tokens are signed")
+
+    SESSION_EXPIRE_DAYS: int = Field(30, gt=0, description="Longest life of a login, days")
+    SESSION_IDLE_DAYS: int = Field(7, gt=0, description="Life of a login that is not used, days")
+
+    REGISTRATION_OPEN: bool = Field(default=True, description="Whether anyone may register")
+    FRONTEND_URL: str = Field("http://localhost:3000", description="Where links in mails lead")
+    VERIFY_EXPIRE_HOURS: int = Field(48, gt=0, description="Life of a link that proves an address")
+    RESET_EXPIRE_MINUTES: int = Field(30, gt=0, description="Life of a link to a new password")
+
+    SMTP_HOST: str = Field("", description="Mail server; without one, DEBUG shows mails in the log")
+    SMTP_PORT: int = Field(587, description="Its port")
+    SMTP_USER: str | None = Field(None, description="Login of the mail server, if it wants one")
+    SMTP_PASSWORD: SecretStr | None = Field(None, description="And its password")
+    SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the way to it is encrypted: `starttls`, `tls` or `none`"
+    )
+    MAIL_FROM: str = Field("noreply@example.com", description="Sender of mails")
+
+    LOGIN_LIMIT_PER_CLIENT: Limit = Field(
+        "5/300", description="Wrong passwords from one address for one account, tries/seconds"
+    )
+    LOGIN_LIMIT_PER_ADDRESS: Limit = Field(
+        "40/60", description="Wrong passwords from one address for any account"
+    )
+    LOGIN_LIMIT_PER_ACCOUNT: Limit = Field(
+        "100/3600", description="Wrong passwords for one account, from addresses new to it"
+    )
+    REGISTRATION_LIMIT: Limit = Field("60/60", description="Registrations from one address")
+    MAIL_LIMIT_PER_ACCOUNT: Limit = Field("5/3600", description="Mails asked for, for one account")
+    MAIL_LIMIT_PER_ADDRESS: Limit = Field("20/3600", description="Mails asked for by one address")
+    TRUSTED_PROXIES: Networks = Field(
+        [], description="Addresses or networks whose X-Forwarded-For is believed"
+    )
 
     ALLOWED_ORIGINS: Words = Field(
         ["http://localhost:3000"],

@@ -2,24 +2,41 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import BackgroundTasks, Depends, Form, Path, Query, Request, Response
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
+from app.core.background import start
 from app.core.exceptions import InvalidTokenError, SuperuserRequiredError, UserNotFoundError
+from app.core.network import LOOPBACK, client_address
+from app.core.security import TokenPayload, read_access_token
 from app.db.session import READ_ONLY, get_db
 from app.models import User
+from app.schemas.auth import RefreshForm
 from app.schemas.base import LARGEST_ID, PageParams
 from app.services.auth_service import AuthService
 from app.services.item_service import ItemService
+from app.services.mail_service import MailService
+from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
-oauth2_scheme = OAuth2PasswordBearer(tokenUrl=f"{settings.API_V1_PREFIX}/auth/login")
+AUTH = f"{settings.API_V1_PREFIX}/auth"
+oauth2_scheme = OAuth2PasswordBearer(tokenUrl=f"{AUTH}/login", refreshUrl=f"{AUTH}/refresh")
 
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 PageQuery = Annotated[PageParams, Query()]
+SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
 LoginForm = Annotated[OAuth2PasswordRequestForm, Depends()]
+TokenForm = Annotated[RefreshForm, Form()]
+
+
+async def forbid_storing(response: Response) -> None:
+    """Keep tokens out of every cache (RFC 6749 §5.1)."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+no_store = Depends(forbid_storing)
 
 
 async def get_session(
@@ -36,30 +53,59 @@ async def get_session(
 DbSession = Annotated[AsyncSession, Depends(get_session)]
 
 
-async def get_auth_service(db: DbSession) -> AuthService:
+async def get_address(request: Request) -> str:
+    """Return where the request comes from, as far as it can be believed."""
+    peer = request.client.host if request.client else LOOPBACK
+    forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
+    return client_address(peer, forwarded, settings.TRUSTED_PROXIES)
+
+
+Address = Annotated[str, Depends(get_address)]
+
+
+async def get_mail_service(db: DbSession, background: BackgroundTasks) -> MailService:
+    """Return the mails of this request; they leave after the response, if it is a good one."""
+    return MailService(db, later=lambda *job: background.add_task(start, *job))
+
+
+Mails = Annotated[MailService, Depends(get_mail_service)]
+
+
+async def get_session_service(db: DbSession) -> SessionService:
+    """Return the sessions of this request."""
+    return SessionService(db)
+
+
+async def get_auth_service(db: DbSession, mails: Mails, address: Address) -> AuthService:
     """Return the logins of this request."""
-    return AuthService(db)
+    return AuthService(db, mails, address)
 
 
-async def get_user_service(db: DbSession) -> UserService:
+async def get_user_service(db: DbSession, mails: Mails) -> UserService:
     """Return the users of this request."""
-    return UserService(db)
+    return UserService(db, mails)
 
 
+Sessions = Annotated[SessionService, Depends(get_session_service)]
 Auth = Annotated[AuthService, Depends(get_auth_service)]
 Users = Annotated[UserService, Depends(get_user_service)]
 
 
-async def get_token(request: Request, token: Annotated[str, Depends(oauth2_scheme)]) -> str:
-    """Return the bearer token of the one Authorization header (RFC 6750 §2)."""
+async def get_token(
+    request: Request, token: Annotated[str, Depends(oauth2_scheme)]
+) -> TokenPayload:
+    """Return what the bearer token of the one Authorization header says (RFC 6750 §2)."""
     if len(request.headers.getlist("Authorization")) > 1:
         raise InvalidTokenError
-    return token
+    return read_access_token(token)
 
 
-async def get_current_user(token: Annotated[str, Depends(get_token)], auth: Auth) -> User:
+CurrentToken = Annotated[TokenPayload, Depends(get_token)]
+
+
+async def get_current_user(token: CurrentToken, sessions: Sessions) -> User:
     """Return the active user who sent the request."""
-    return await auth.get_user(token)
+    return await sessions.get_user(token)
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]

@@ -1,5 +1,6 @@
 """The service: the only module that knows every part."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -11,13 +12,16 @@ from app.api.documentation import ANY_PROBLEM, DocumentedFastAPI
 from app.api.errors import HANDLERS
 from app.api.v1.router import api_router
 from app.config import settings
+from app.core.background import drain
 from app.db.session import engine
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-    """Close the connections to the database when the service stops."""
+    """Let what is under way finish and close the connections when the service stops."""
+    logging.basicConfig(level=logging.INFO if settings.DEBUG else logging.WARNING)
     yield
+    await drain(patience=10)
     await engine.dispose()
 
 

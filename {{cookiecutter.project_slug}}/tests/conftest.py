@@ -1,17 +1,20 @@
 """Fixtures: a database for the run, a transaction for each test, clients who are somebody."""
 
+import logging
 import os
+import re
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from httpx2 import ASGITransport, AsyncClient
-from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncSession
+from httpx2 import ASGITransport, AsyncClient, Response
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from tests.database import server, temporary_database
 
@@ -21,12 +24,12 @@ os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
 os.environ["ENV_FILE"] = os.devnull  # the developer's .env is not for tests
 
 from app.config import settings
-from app.core import passwords
+from app.core import background, passwords
 from app.db.session import async_session_factory, engine
 from app.main import app
 from app.models import User
-from app.schemas.user import UserCreate
-from app.services.user_service import UserService
+from app.services import auth_service
+from app.services.session_service import SessionService
 
 PASSWORD = "Correct1Horse"
 ROOT = Path(__file__).parents[1]
@@ -34,7 +37,11 @@ ROOT = Path(__file__).parents[1]
 MakeUser = Callable[..., Awaitable[User]]
 LogIn = Callable[[User], Awaitable[AsyncClient]]
 
+auth_service.DELAY = (0, 0)
 passwords.context.update(argon2__memory_cost=8, argon2__time_cost=1)  # strong enough for tests
+
+HASHED = passwords.context.hash(PASSWORD)
+REAL_DUMMY, passwords.DUMMY = passwords.DUMMY, HASHED
 
 
 def pytest_report_header() -> str:
@@ -63,31 +70,89 @@ async def _engine(_migrated: None) -> AsyncGenerator[None]:
     await engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def server_database() -> Generator[str]:
+    """Yield the URL of a database with tables, for the real server."""
+    with temporary_database() as url:
+        command.upgrade(alembic_config(url), "head")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server_process(server_database: str) -> Generator[subprocess.Popen[str]]:
+    """Yield the process of a real server."""
+    program = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1"]
+    environment = os.environ | {"DATABASE_URL": server_database, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [*program, "--port", "0"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _start_early(request: pytest.FixtureRequest) -> None:
+    """Let the server import its modules while other tests run; it takes seconds."""
+    if any("server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("server_process")
+
+
 @pytest.fixture
-async def db(_engine: None) -> AsyncGenerator[AsyncSession]:
-    """Yield a session; whatever is committed in the test is gone after it."""
+async def connection(_engine: None) -> AsyncGenerator[AsyncConnection]:
+    """Yield the connection of a test; whatever is committed there is gone after it."""
     async with engine.connect() as connection, connection.begin() as transaction:
         async_session_factory.configure(bind=connection, join_transaction_mode="create_savepoint")
-        async with async_session_factory() as session:
-            yield session
+        yield connection
         async_session_factory.configure(bind=engine, join_transaction_mode="conditional_savepoint")
         await transaction.rollback()
 
 
 @pytest.fixture
-async def connect(db: AsyncSession) -> AsyncGenerator[Callable[[], Awaitable[AsyncClient]]]:
+async def db(connection: AsyncConnection) -> AsyncGenerator[AsyncSession]:
+    """Yield a session of a test."""
+    async with async_session_factory(bind=connection) as session:
+        yield session
+
+
+@pytest.fixture
+async def connect(
+    db: AsyncSession, secrets_used: set[str]
+) -> AsyncGenerator[Callable[[], Awaitable[AsyncClient]]]:
     """Yield a function that returns a new client of the service, who is nobody yet."""
     del db  # the transaction that the service works in
+
+    async def watch(response: Response) -> None:
+        await background.drain()  # jobs share the connection of the test
+        await response.aread()
+        secrets_used.update(re.findall(r'"(?:access|refresh)_token":"([^"]+)"', response.text))
+
     async with AsyncExitStack() as clients:
 
         async def _connect() -> AsyncClient:
             transport = ASGITransport(app=app, raise_app_exceptions=False)
             base_url = f"http://test{settings.API_V1_PREFIX}"
+            hooks = {"response": [watch]}
             return await clients.enter_async_context(
-                AsyncClient(transport=transport, base_url=base_url)
+                AsyncClient(transport=transport, base_url=base_url, event_hooks=hooks)
             )
 
         yield _connect
+
+
+@pytest.fixture
+def secrets_used() -> set[str]:
+    """Return the passwords and tokens of a test."""
+    return {PASSWORD}
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_logged(
+    secrets_used: set[str], caplog: pytest.LogCaptureFixture
+) -> Generator[None]:
+    caplog.set_level(logging.INFO)
+    yield
+    logged = "".join(record.getMessage() + (record.exc_text or "") for record in caplog.records)
+    assert not [secret for secret in secrets_used if secret in logged]
 
 
 @pytest.fixture
@@ -101,12 +166,9 @@ def make_user(db: AsyncSession) -> MakeUser:
     """Return a function that registers somebody with `PASSWORD`."""
 
     async def _make_user(name: str = "ann", **attributes: object) -> User:
-        user_in = UserCreate(
-            email=f"{name}@example.com", full_name=name.title(), password=SecretStr(PASSWORD)
-        )
-        user = await UserService(db).create(user_in)
-        for attribute, value in attributes.items():
-            setattr(user, attribute, value)
+        email = f"{name}@example.com"
+        user = User(email=email, full_name=name.title(), hashed_password=HASHED, **attributes)
+        db.add(user)
         await db.commit()
         return user
 
@@ -114,14 +176,14 @@ def make_user(db: AsyncSession) -> MakeUser:
 
 
 @pytest.fixture
-def log_in(connect: Callable[[], Awaitable[AsyncClient]]) -> LogIn:
-    """Return a function that returns a client who is logged in."""
+def log_in(connect: Callable[[], Awaitable[AsyncClient]], db: AsyncSession) -> LogIn:
+    """Return a function that returns a client with a session."""
 
     async def _log_in(user: User) -> AsyncClient:
         client = await connect()
-        form = {"username": user.email, "password": PASSWORD}
-        token = (await client.post("/auth/login", data=form)).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
+        tokens = await SessionService(db).open(user.id)
+        await db.commit()
+        client.headers["Authorization"] = f"Bearer {tokens.access_token}"
         return client
 
     return _log_in

@@ -5,7 +5,9 @@ from httpx2 import AsyncClient
 from passlib.hash import bcrypt
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import passwords
 from app.models import User
+from app.services import auth_service
 from tests.conftest import PASSWORD, MakeUser
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
@@ -87,3 +89,24 @@ async def test_the_token_must_come_in_one_authorization_header(as_ann: AsyncClie
     assert (await as_ann.get("/users/me", headers=twice)).status_code == 401
     assert (await as_ann.get("/users/me", headers={"Authorization": f"Basic {token}"})).is_error
     assert (await as_ann.get("/users/me", headers={"Authorization": f"bearer {token}"})).is_success
+
+
+async def test_a_password_that_changes_during_the_login_is_wrong(
+    client: AsyncClient, db: AsyncSession, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
+        verdict = await passwords.verify_password(password, hashed)
+        ann.hashed_password = passwords.context.hash("Another1Horse")
+        await db.commit()
+        return verdict
+
+    monkeypatch.setattr(auth_service, "verify_password", verify)
+
+    assert (await client.post("/auth/login", data=RIGHT)).status_code == 401
+
+
+async def test_a_login_is_never_stored_by_a_cache(client: AsyncClient, ann: User) -> None:
+    response = await client.post("/auth/login", data=RIGHT | {"username": ann.email})
+
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json()["refresh_token"]

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Generator
+from datetime import timedelta
 
 import pytest
 from alembic import command
-from sqlalchemy import NullPool, select
+from sqlalchemy import NullPool, func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.core.passwords import verify_password
+from app.db.base import utc_now
 from app.db.session import async_session_factory, engine
-from app.models import User
+from app.models import MailToken, Session, Throttle, User
+from app.services.session_service import SessionService
 from tests.conftest import PASSWORD, alembic_config
 from tests.database import temporary_database
 
@@ -95,3 +98,109 @@ def test_a_database_without_tables_is_explained() -> None:
 
 def test_without_a_command_the_help_is_shown() -> None:
     assert "create-superuser" in run().output
+
+
+@pytest.fixture
+def root(migrated: str) -> str:
+    """Return the address of a superuser, made with `PASSWORD`."""
+    run(*CREATE, "--password-stdin", stdin=PASSWORD)
+    return migrated and "root@example.com"
+
+
+async def open_sessions(email: str, count: int) -> None:
+    """Log a user in."""
+    user = await find(email)
+    async with async_session_factory() as db:
+        for _ in range(count):
+            await SessionService(db).open(user.id)
+        await db.commit()
+
+
+def sessions_of(email: str) -> list[str]:
+    """Return what the command says of the sessions of a user."""
+    result = run("list-sessions", "--email", email)
+    assert result.exit_code == 0
+    return result.stdout.splitlines()
+
+
+def test_a_new_password_ends_all_sessions(root: str) -> None:
+    asyncio.run(open_sessions(root, 2))
+    assert len(sessions_of(root)) == 2
+
+    result = run("set-password", "--email", root, "--password-stdin", stdin="Another1Horse\n")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sessions_of(root) == []
+    hashed = asyncio.run(find(root)).hashed_password
+    assert asyncio.run(verify_password("Another1Horse", hashed)).right
+
+
+@pytest.mark.parametrize("password", ["weak", "Password1", "Root-User1"])
+def test_a_new_password_keeps_to_the_rules(root: str, password: str) -> None:
+    result = run("set-password", "--email", root, "--password-stdin", stdin=password)
+
+    assert result.exit_code == 1
+    assert "must" in result.stderr
+    assert password not in result.output
+
+
+def test_a_deactivated_user_is_locked_out(root: str) -> None:
+    run(
+        "create-superuser",
+        "--email",
+        "b@example.com",
+        "--full-name",
+        "B",
+        "--password-stdin",
+        stdin=PASSWORD,
+    )
+    asyncio.run(open_sessions(root, 1))
+
+    result = run("deactivate", "--email", root)
+
+    assert result.exit_code == 0
+    assert sessions_of(root) == []
+    assert not asyncio.run(find(root)).is_active
+    last = run("deactivate", "--email", "b@example.com")
+    assert (last.exit_code, last.stderr) == (1, "The last superuser has to stay.\n")
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("command", ["set-password", "deactivate", "list-sessions"])
+def test_a_user_who_does_not_exist_is_an_error(command: str) -> None:
+    for email in ("nobody@example.com", "nobody"):
+        result = run(command, "--email", email, stdin=f"{PASSWORD}\n{PASSWORD}\n")
+        assert result.exit_code == 1
+        assert result.stderr
+
+
+def test_what_has_expired_is_purged_and_nothing_else(root: str) -> None:
+    asyncio.run(open_sessions(root, 2))
+    asyncio.run(fill(root))
+    assert asyncio.run(count()) == [3, 2, 2]
+
+    assert run("purge").stdout == "Purged.\n"
+
+    assert asyncio.run(count()) == [2, 1, 1]
+
+
+async def fill(email: str) -> None:
+    """Add a session that is over, and a link and a count each that are and are not."""
+    user = await find(email)
+    past, future = utc_now() - timedelta(days=1), utc_now() + timedelta(days=1)
+    over = {"user_id": user.id, "expires_at": past}
+    link = {"purpose": "reset", "email": email}
+    async with async_session_factory() as db:
+        db.add(Session(id="x", refresh_hash="", idle_at=future, **over))
+        db.add(MailToken(token_hash="old", **link, **over))
+        db.add(MailToken(token_hash="new", **link, **(over | {"expires_at": future})))
+        db.add(Throttle(key="old", hits=1, window_end=past))
+        db.add(Throttle(key="new", hits=1, window_end=future))
+        await db.commit()
+
+
+async def count() -> list[int]:
+    """Return how many sessions, links and counts there are."""
+    async with async_session_factory() as db:
+        tables = (Session, MailToken, Throttle)
+        return [await db.scalar(select(func.count()).select_from(table)) or 0 for table in tables]

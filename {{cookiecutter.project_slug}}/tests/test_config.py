@@ -44,6 +44,11 @@ def test_a_guessable_secret_is_refused_and_not_shown(secret: str) -> None:
     assert not secret or secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("secret", [GOOD, f"-{GOOD}", f"_{GOOD}-", "0123456789abcdef" * 4])
+def test_a_random_secret_is_accepted_whatever_it_begins_with(secret: str) -> None:
+    assert make(SECRET_KEY=secret).SECRET_KEY.get_secret_value() == secret
+
+
 @pytest.mark.parametrize(
     ("given", "used"),
     [

@@ -9,20 +9,24 @@ from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
-from jose import jwt
+from jose import jws, jwt
 
 from app.config import settings
+from app.core import security
+from app.core.exceptions import InvalidTokenError
 from app.core.security import create_access_token, read_access_token
 
+SESSION = "s" * 43
 KEY = settings.SECRET_KEY.get_secret_value()
 NOW = int(time.time())
+OLD = "an older key, which signs nothing new 0123456789"
 STRANGE: list[Any] = [[], {}, "soon", "1e999", 1e300, True, float("inf")]
 HS256 = {"alg": "HS256", "typ": "JWT"}
 
 
 def claims(**changes: object) -> dict[str, Any]:
     """Return the claims of a good token with some changed; None leaves a claim out."""
-    good = jwt.get_unverified_claims(create_access_token(1))
+    good = jwt.get_unverified_claims(create_access_token(1, SESSION))
     return {name: value for name, value in (good | changes).items() if value is not None}
 
 
@@ -55,7 +59,7 @@ BAD = {
     "header that is no object": forge(claims(), [1]),
     "nested header": forge(claims(), json.loads("[" * 900 + "]" * 900)),
     "payload that is no object": forge([1]),
-    "expired": create_access_token(1, timedelta(seconds=-1)),
+    "expired": create_access_token(1, SESSION, timedelta(seconds=-1)),
     "not yet valid": forge(claims(nbf=NOW + 600)),
     "another issuer": forge(claims(iss="another")),
     "another audience": forge(claims(aud="another")),
@@ -80,5 +84,24 @@ async def test_a_bad_token_is_a_401(client: AsyncClient, token: str) -> None:
 
 
 def test_a_token_says_nothing_about_the_person_and_is_never_the_same() -> None:
-    assert claims().keys() == {"iss", "aud", "sub", "typ", "iat", "nbf", "exp", "jti"}
-    assert create_access_token(1) != create_access_token(1)
+    assert claims().keys() == {"iss", "aud", "sub", "sid", "typ", "iat", "nbf", "exp", "jti"}
+    assert create_access_token(1, SESSION) != create_access_token(1, SESSION)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [KEY, OLD, "the oldest key, which is about to go 9876543210"],
+    ids=["new", "old", "oldest"],
+)
+def test_a_key_that_was_replaced_is_good_until_it_is_removed(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    with pytest.raises(InvalidTokenError):
+        read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
+
+    monkeypatch.setattr(security, "KEYS", [KEY, OLD, key])
+
+    assert read_access_token(forge(claims(), key=key)).user_id == 1
+    with pytest.raises(InvalidTokenError):
+        read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
+    assert jws.verify(create_access_token(1, SESSION), KEY, "HS256")

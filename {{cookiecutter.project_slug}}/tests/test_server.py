@@ -1,41 +1,35 @@
 """A real server, called over HTTP: an in-process client hides what a server shows."""
 
 import asyncio
-import os
 import re
 import signal
+import statistics
 import subprocess
-import sys
+import time
 from collections import Counter
 from collections.abc import Generator
 
 import httpx2
 import pytest
-from alembic import command
+from sqlalchemy import func, select
 
 from app.config import settings
-from tests.conftest import PASSWORD, ROOT, alembic_config
-from tests.database import temporary_database
-
-UVICORN = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", "0"]
+from app.db.session import build_engine
+from app.models import Session, User
+from tests.conftest import PASSWORD
 
 
 @pytest.fixture(scope="module")
-def server() -> Generator[str]:
-    """Yield the address of a server with a database of its own; it must stop cleanly."""
-    with temporary_database() as url:
-        command.upgrade(alembic_config(url), "head")
-        environment = os.environ | {"DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen(
-            UVICORN, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-        ) as process:
-            yield _address(process)
-            process.send_signal(signal.SIGTERM)
-            _, log = process.communicate(timeout=10)
-        assert process.returncode in {0, -signal.SIGTERM}, (
-            log
-        )  # uvicorn repeats the signal when done
-        assert "Traceback" not in log
+def server(server_process: subprocess.Popen[str]) -> Generator[str]:
+    """Yield the address of a server, which must stop cleanly and log no secret."""
+    yield _address(server_process)
+    server_process.send_signal(signal.SIGTERM)
+    _, log = server_process.communicate(timeout=10)
+    stopped = {0, -signal.SIGTERM}  # uvicorn repeats the signal when it is done
+    assert server_process.returncode in stopped, log
+    assert "Traceback" not in log
+    assert PASSWORD not in log
+    assert "eyJ" not in log  # how a token begins
 
 
 def _address(process: subprocess.Popen[str]) -> str:
@@ -89,3 +83,70 @@ async def test_of_twenty_who_want_one_address_one_gets_it(server: str) -> None:
         codes = await asyncio.gather(*map(register, range(20)))
 
     assert Counter(codes) == {201: 1, 409: 19}
+
+
+def register(api: httpx2.Client, name: str) -> dict[str, str]:
+    """Register and log in, and return the tokens."""
+    body = {"email": f"{name}@example.com", "full_name": name, "password": PASSWORD}
+    assert api.post("/users/", json=body).status_code == 201
+    form = {"username": body["email"], "password": PASSWORD}
+    tokens: dict[str, str] = api.post("/auth/login", data=form).json()
+    return tokens
+
+
+def refresh(api: httpx2.Client, tokens: dict[str, str]) -> httpx2.Response:
+    """Ask for the next pair of tokens."""
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    return api.post("/auth/refresh", data=form)
+
+
+def test_a_replay_ends_the_session_for_good(api: httpx2.Client, server_database: str) -> None:
+    tokens = register(api, "replay")
+    renewed = refresh(api, tokens).json()
+    assert refresh(api, tokens).status_code == 401
+
+    assert refresh(api, renewed).status_code == 401
+    assert asyncio.run(sessions_of(server_database, "replay@example.com")) == 0
+
+
+async def sessions_of(database: str, email: str) -> int:
+    """Count the sessions of a user on a connection of our own."""
+    engine = build_engine(database)
+    async with engine.connect() as connection:
+        mine = select(func.count()).select_from(Session).join(User).where(User.email == email)
+        found = await connection.scalar(mine)
+    await engine.dispose()
+    return found or 0
+
+
+async def test_of_ten_who_use_a_refresh_token_at_once_at_most_one_wins(server: str) -> None:
+    async with httpx2.AsyncClient(
+        base_url=f"{server}{settings.API_V1_PREFIX}", timeout=30
+    ) as client:
+        body = {"email": "many@example.com", "full_name": "Many", "password": PASSWORD}
+        await client.post("/users/", json=body)
+        login = await client.post(
+            "/auth/login", data={"username": body["email"], "password": PASSWORD}
+        )
+        form = {"grant_type": "refresh_token", "refresh_token": login.json()["refresh_token"]}
+        answers = await asyncio.gather(
+            *(client.post("/auth/refresh", data=form) for _ in range(10))
+        )
+
+    codes = Counter(answer.status_code for answer in answers)
+    assert codes == {200: 1, 401: 9}
+
+
+async def test_the_service_answers_while_passwords_are_checked(server: str) -> None:
+    wrong = {"username": "nobody@example.com", "password": "Wrong1Horse"}
+    async with httpx2.AsyncClient(base_url=server, timeout=30) as client:
+        logins = asyncio.gather(
+            *(client.post(f"{settings.API_V1_PREFIX}/auth/login", data=wrong) for _ in range(8))
+        )
+        times = []
+        while not logins.done():
+            start = time.perf_counter()
+            await client.get("/health/live")
+            times.append(time.perf_counter() - start)
+
+    assert statistics.median(times) < 0.1  # seconds

@@ -3,7 +3,9 @@
 import pytest
 from httpx2 import AsyncClient
 
+from app.config import settings
 from app.models import User
+from app.services import user_service
 from tests.conftest import PASSWORD, LogIn, MakeUser
 
 NEW = {"email": "newuser@example.com", "full_name": "New User", "password": "SecurePass123"}
@@ -21,6 +23,7 @@ async def test_a_new_user_is_shown_without_the_password(client: AsyncClient) -> 
         "full_name": "New User",
         "is_active": True,
         "is_superuser": False,
+        "is_verified": False,
         "updated_at": None,
     }
 
@@ -28,11 +31,13 @@ async def test_a_new_user_is_shown_without_the_password(client: AsyncClient) -> 
 @pytest.mark.parametrize(
     ("password", "rule"),
     [
-        ("Short1", "at least 8"),
-        ("Long1" * 21, "at most 100"),
+        ("Short1", "8 to 100 characters"),
+        ("Long1" * 21, "8 to 100 characters"),
         ("lowercase1", "an uppercase letter"),
         ("UPPERCASE1", "a lowercase letter"),
         ("NoDigitHere", "a digit"),
+        ("Password1", "not be one of the commonest"),
+        ("iLoveYou1", "not be one of the commonest"),
     ],
 )
 async def test_a_weak_password_is_refused_with_the_rule_and_not_repeated(
@@ -146,14 +151,16 @@ async def test_users_change_what_they_send_and_nothing_else(as_ann: AsyncClient)
 async def test_a_new_password_takes_the_place_of_the_old_one(
     as_ann: AsyncClient, client: AsyncClient
 ) -> None:
-    response = await as_ann.patch("/users/me", json={"password": "Another1Horse"})
+    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    response = await as_ann.patch("/users/me", json=body)
 
     assert response.status_code == 200
+    assert (await as_ann.get("/users/me")).status_code == 401
     assert (await client.post("/auth/login", data=_form())).status_code == 401
     assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
 
 
-@pytest.mark.parametrize("field", ["email", "full_name", "password"])
+@pytest.mark.parametrize("field", ["email", "full_name", "password", "current_password"])
 async def test_null_is_not_a_value(as_ann: AsyncClient, field: str) -> None:
     response = await as_ann.patch("/users/me", json={field: None})
 
@@ -161,12 +168,75 @@ async def test_null_is_not_a_value(as_ann: AsyncClient, field: str) -> None:
     assert response.json()["errors"][0]["loc"] == ["body", field]
 
 
+@pytest.mark.parametrize("change", [{"password": "Another1Horse"}, {"email": "new@example.com"}])
+@pytest.mark.parametrize("confirmation", [{}, {"current_password": "Wrong1Horse"}])
+async def test_how_to_log_in_changes_only_with_the_current_password(
+    as_ann: AsyncClient, ann: User, change: dict[str, str], confirmation: dict[str, str]
+) -> None:
+    for path in ("/users/me", f"/users/{ann.id}"):
+        response = await as_ann.patch(path, json=change | confirmation)
+        assert response.status_code == 403
+        assert "current_password" in response.json()["detail"]
+
+    right = {"current_password": PASSWORD}
+    assert (await as_ann.patch("/users/me", json=change | right)).status_code == 200
+
+
+async def test_a_superuser_sets_a_password_without_knowing_the_old_one(
+    as_root: AsyncClient, as_ann: AsyncClient, ann: User, client: AsyncClient
+) -> None:
+    await as_root.patch(f"/users/{ann.id}", json={"password": "Another1Horse"})
+
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
+
+
+@pytest.mark.parametrize(
+    "password", ["Ann-Newuser1", "xNEWUSERx1", "FastApi Project1", "Newton1Xy"]
+)
+async def test_a_password_is_not_made_of_what_is_known_about_its_owner(
+    client: AsyncClient, password: str
+) -> None:
+    body = NEW | {"full_name": "Isaac Newton", "password": password}
+
+    response = await client.post("/users/", json=body)
+
+    assert response.status_code == 422
+    assert "password" in response.json()["detail"]
+
+
+async def test_registration_can_be_closed(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = settings.model_copy(update={"REGISTRATION_OPEN": False})
+    monkeypatch.setattr(user_service, "settings", closed)
+
+    assert (await client.post("/users/", json=NEW)).status_code == 403
+
+
+@pytest.mark.parametrize("change", [{"is_superuser": False}, {"is_active": False}])
+async def test_the_last_superuser_has_to_stay(
+    as_root: AsyncClient, make_user: MakeUser, change: dict[str, bool]
+) -> None:
+    me = (await as_root.get("/users/me")).json()["id"]
+    await make_user("retired", is_superuser=True, is_active=False)
+
+    assert (await as_root.patch(f"/users/{me}", json=change)).status_code == 409
+    assert (await as_root.delete("/users/me")).status_code == 409
+    assert (await as_root.delete(f"/users/{me}")).status_code == 409
+
+    await make_user("second", is_superuser=True)
+    assert (await as_root.patch(f"/users/{me}", json=change)).status_code == 200
+
+
 async def test_the_policy_holds_for_a_new_password(as_ann: AsyncClient) -> None:
-    assert (await as_ann.patch("/users/me", json={"password": "aaaaaaaa"})).status_code == 422
+    body = {"password": "aaaaaaaa", "current_password": PASSWORD}
+    assert (await as_ann.patch("/users/me", json=body)).status_code == 422
 
 
 async def test_an_address_cannot_be_taken_over(as_ann: AsyncClient, as_bob: AsyncClient) -> None:
-    response = await as_ann.patch("/users/me", json={"email": "BOB@example.com"})
+    body = {"email": "BOB@example.com", "current_password": PASSWORD}
+    response = await as_ann.patch("/users/me", json=body)
 
     assert response.status_code == 409
     assert (await as_bob.get("/users/me")).is_success
@@ -203,8 +273,10 @@ async def test_a_deactivated_user_is_locked_out_at_once(
     as_ann: AsyncClient, as_root: AsyncClient, ann: User
 ) -> None:
     await as_root.patch(f"/users/{ann.id}", json={"is_active": False})
-
     assert (await as_ann.get("/users/me")).status_code == 401
+
+    await as_root.patch(f"/users/{ann.id}", json={"is_active": True})
+    assert (await as_ann.get("/users/me")).status_code == 401  # her old session stays dead
 
 
 async def test_a_deleted_user_takes_all_items_along(

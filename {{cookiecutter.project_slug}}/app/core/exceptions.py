@@ -3,16 +3,26 @@
     AppError
     ├── AuthenticationError            401
     │   ├── InvalidCredentialsError
-    │   └── InvalidTokenError
+    │   ├── InvalidTokenError
+    │   └── InvalidRefreshTokenError
     ├── PermissionDeniedError          403
     │   ├── InactiveUserError
-    │   └── SuperuserRequiredError
+    │   ├── SuperuserRequiredError
+    │   ├── CurrentPasswordError
+    │   └── RegistrationClosedError
     ├── NotFoundError                  404
     │   ├── UserNotFoundError
-    │   └── ItemNotFoundError
+    │   ├── ItemNotFoundError
+    │   └── SessionNotFoundError
     ├── ConflictError                  409
-    │   └── EmailTakenError
+    │   ├── EmailTakenError
+    │   └── LastSuperuserError
+    ├── UnacceptableError              422
+    │   ├── GuessablePasswordError
+    │   └── InvalidMailTokenError
+    ├── TooManyTriesError              429
     └── UnavailableError               503
+        ├── BusyError
         └── NotReadyError
 
 Services raise them, bare; `app.api.errors` turns them into responses.
@@ -20,6 +30,7 @@ Services raise them, bare; `app.api.errors` turns them into responses.
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -28,14 +39,14 @@ class AppError(Exception):
 
     status: ClassVar[HTTPStatus]
     detail: ClassVar[str]
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class AuthenticationError(AppError):
     """We do not know who is asking."""
 
     status = HTTPStatus.UNAUTHORIZED
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class InvalidCredentialsError(AuthenticationError):
@@ -48,7 +59,13 @@ class InvalidTokenError(AuthenticationError):
     """The access token is missing, forged, expired or meant for something else."""
 
     detail = "Could not validate credentials."
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    headers = MappingProxyType({"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+class InvalidRefreshTokenError(AuthenticationError):
+    """The refresh token is unknown, expired, or was used before."""
+
+    detail = "The refresh token is not valid. Log in again."
 
 
 class PermissionDeniedError(AppError):
@@ -69,6 +86,18 @@ class SuperuserRequiredError(PermissionDeniedError):
     detail = "Insufficient permissions."
 
 
+class CurrentPasswordError(PermissionDeniedError):
+    """Who wants to change how to log in has to know the password."""
+
+    detail = "The field current_password is missing or wrong."
+
+
+class RegistrationClosedError(PermissionDeniedError):
+    """The settings let nobody register."""
+
+    detail = "Registration is closed."
+
+
 class NotFoundError(AppError):
     """There is no such thing, or it belongs to somebody else."""
 
@@ -87,6 +116,12 @@ class ItemNotFoundError(NotFoundError):
     detail = "Item not found."
 
 
+class SessionNotFoundError(NotFoundError):
+    """The user has no session with this id."""
+
+    detail = "Session not found."
+
+
 class ConflictError(AppError):
     """The request does not fit what is stored."""
 
@@ -99,11 +134,52 @@ class EmailTakenError(ConflictError):
     detail = "A user with this email already exists."
 
 
+class LastSuperuserError(ConflictError):
+    """Without superusers nobody could make one."""
+
+    detail = "The last superuser has to stay."
+
+
+class UnacceptableError(AppError):
+    """The request is well formed, and yet cannot be accepted."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class GuessablePasswordError(UnacceptableError):
+    """The password is made of what anybody knows about the user or the service."""
+
+    detail = "The password must not contain your name, your address or the name of the service."
+
+
+class InvalidMailTokenError(UnacceptableError):
+    """The link is unknown, expired, was used before, or is for something else."""
+
+    detail = "The link is not valid any more. Ask for a new one."
+
+
+class TooManyTriesError(AppError):
+    """The limit of tries is reached; the headers tell when the next one is welcome."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    detail = "Too many tries. Wait before the next one."
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.headers = {"Retry-After": str(seconds)}
+
+
 class UnavailableError(AppError):
     """Not now; the same request may succeed later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+    headers = MappingProxyType({"Retry-After": "1"})
+
+
+class BusyError(UnavailableError):
+    """More passwords wait to be checked than can be checked soon."""
+
+    detail = "The service is busy."
 
 
 class NotReadyError(UnavailableError):

@@ -4,9 +4,12 @@ import asyncio
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from passlib.context import CryptContext  # from libpass, the maintained distribution
+
+from app.core.exceptions import BusyError
 
 Result = TypeVar("Result")
 
@@ -24,8 +27,15 @@ context = CryptContext(
 )
 DUMMY = context.hash("the password of nobody")
 
+COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
+SHORTEST_HINT = 4  # characters; shorter words occur in good passwords by chance
+LONGEST_QUEUE = 64  # passwords; at 20 ms each the last one waits a second
+
 # One thread: more would only take turns with the event loop, and each takes 19 MiB.
 _pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+
+
+_waiting = 0
 
 
 class Verdict(NamedTuple):
@@ -46,6 +56,17 @@ async def verify_password(password: str, hashed: str | None) -> Verdict:
     return verdict if hashed else Verdict(right=False, new_hash=None)
 
 
+def is_common(password: str) -> bool:
+    """Tell whether the password is among the first that anybody would try."""
+    return password.lower() in COMMON
+
+
+def contains_any(password: str, *hints: str) -> bool:
+    """Tell whether the password contains one of the words that are known about its owner."""
+    folded = password.lower()
+    return any(len(hint) >= SHORTEST_HINT and hint.lower() in folded for hint in hints)
+
+
 def _verify(password: str, hashed: str) -> Verdict:
     usable = len(password) <= LONGEST and "\0" not in password
     secret = _normalise(password) if usable else ""
@@ -63,4 +84,11 @@ def _normalise(password: str) -> str:
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
     """Keep the event loop free: a hash takes as long as a hundred requests."""
-    return await asyncio.get_running_loop().run_in_executor(_pool, work)
+    global _waiting  # noqa: PLW0603 - one queue for the process, as there is one pool
+    if _waiting >= LONGEST_QUEUE:
+        raise BusyError
+    _waiting += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_pool, work)
+    finally:
+        _waiting -= 1

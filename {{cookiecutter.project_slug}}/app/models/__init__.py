@@ -2,6 +2,9 @@
 
 from app.db.base import Base
 from app.models.item import Item
+from app.models.mail_token import MailToken
+from app.models.session import Session
+from app.models.throttle import Throttle
 from app.models.user import User
 
-__all__ = ["Base", "Item", "User"]
+__all__ = ["Base", "Item", "MailToken", "Session", "Throttle", "User"]

@@ -23,6 +23,7 @@ class User(Identified, Timestamped, Base):
     hashed_password: Mapped[str] = mapped_column(String(255))
     is_active: Mapped[bool] = mapped_column(default=True)
     is_superuser: Mapped[bool] = mapped_column(default=False)
+    is_verified: Mapped[bool] = mapped_column(default=False)
 
     items: Mapped[list[Item]] = relationship(
         back_populates="owner", lazy="raise", passive_deletes="all"

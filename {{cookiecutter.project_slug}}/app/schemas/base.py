@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from app.core.passwords import is_common
+
 Value = TypeVar("Value")
 
 LARGEST_ID = 2**31 - 1  # of PostgreSQL's integer
@@ -85,10 +87,12 @@ Email = Annotated[
 
 Password = Annotated[
     SecretStr,
-    Field(min_length=8, max_length=100),
+    Field(json_schema_extra={"minLength": 8, "maxLength": 100}),
+    _must("must have 8 to 100 characters", lambda text: 8 <= len(text) <= 100),  # noqa: PLR2004 - it says so
     _must("must contain an uppercase letter", lambda text: any(map(str.isupper, text))),
     _must("must contain a lowercase letter", lambda text: any(map(str.islower, text))),
     _must("must contain a digit", lambda text: any(map(str.isdecimal, text))),
+    _must("must not be one of the commonest", lambda text: not is_common(text)),
 ]
 
 # A field of a PATCH body: left out, it stays as it is; null is not a value.

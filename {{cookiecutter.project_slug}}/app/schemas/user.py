@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from app.schemas.base import Email, Line, Password, Patch, ReadSchema, WriteSchema
 
@@ -24,6 +24,9 @@ class UserUpdate(WriteSchema):
     email: Patch[Email] = None
     full_name: Patch[FullName] = None
     password: Patch[Password] = None
+    current_password: Patch[SecretStr] = Field(
+        None, description="Needed for a new email or password of one's own"
+    )
 
 
 class UserAdminUpdate(UserUpdate):
@@ -41,5 +44,6 @@ class UserRead(ReadSchema):
     full_name: str
     is_active: bool
     is_superuser: bool
+    is_verified: bool
     created_at: datetime
     updated_at: datetime | None

@@ -1,24 +1,43 @@
 """The rules about users."""
 
+from typing import Any
+
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.exceptions import EmailTakenError, SuperuserRequiredError, UserNotFoundError
-from app.core.passwords import hash_password
+from app.config import settings
+from app.core.exceptions import (
+    CurrentPasswordError,
+    EmailTakenError,
+    GuessablePasswordError,
+    LastSuperuserError,
+    RegistrationClosedError,
+    SuperuserRequiredError,
+    UserNotFoundError,
+)
+from app.core.passwords import contains_any, hash_password, verify_password
 from app.db.pagination import get_page
 from app.models import User
 from app.schemas.base import PageParams
 from app.schemas.user import UserCreate, UserUpdate
+from app.services.mail_service import MailService
+from app.services.session_service import SessionService
+from app.services.throttle_service import ThrottleService
 
 RIGHTS = {"is_active", "is_superuser"}  # not for their holders to give
+LOGIN = {"email", "password"}  # whoever changes them could keep the owner out
 
 
 class UserService:
     """Users, as one request sees them."""
 
-    def __init__(self, db: AsyncSession) -> None:
+    def __init__(self, db: AsyncSession, mails: MailService) -> None:
         self.db = db
+        self.mails = mails
+        self.sessions = SessionService(db)
+        self.throttle = ThrottleService(db)
 
     async def get_by_id(self, user_id: int) -> User:
         """Return the user with this id."""
@@ -35,14 +54,19 @@ class UserService:
         """Return one page of users, oldest first."""
         return await get_page(self.db, select(User).order_by(User.id), **page.model_dump())
 
-    async def create(self, user_in: UserCreate, *, is_superuser: bool = False) -> User:
-        """Register somebody."""
-        user = User(
-            email=user_in.email,
-            full_name=user_in.full_name,
-            hashed_password=await hash_password(user_in.password.get_secret_value()),
-            is_superuser=is_superuser,
-        )
+    async def register(self, user_in: UserCreate, address: str) -> User:
+        """Let somebody register, and ask for a proof of the email."""
+        if not settings.REGISTRATION_OPEN:
+            raise RegistrationClosedError
+        await self.throttle.hit(f"register:{address}", settings.REGISTRATION_LIMIT)
+        user = await self.create(user_in)
+        await self.mails.send_link(user, "verify")
+        return user
+
+    async def create(self, user_in: UserCreate, **rights: bool) -> User:
+        """Add a user."""
+        user = User(email=user_in.email, full_name=user_in.full_name, **rights)
+        user.hashed_password = await _hash(user, user_in.password)
         self.db.add(user)
         await self._flush()
         return user
@@ -50,22 +74,75 @@ class UserService:
     async def update(self, user: User, user_in: UserUpdate, *, by: User) -> User:
         """Change the fields that were sent, and only those."""
         changes = user_in.model_dump(exclude_unset=True)
+        current = changes.pop("current_password", None)
         if changes.keys() & RIGHTS and not by.is_superuser:
             raise SuperuserRequiredError
+        if changes.keys() & LOGIN and by.id == user.id:
+            await self._confirm(user, current)
+        if RIGHTS & {name for name, value in changes.items() if value is False}:
+            await self._keep_a_superuser(user)
         if password := changes.pop("password", None):
-            changes["hashed_password"] = await hash_password(password.get_secret_value())
-        for name, value in changes.items():
-            setattr(user, name, value)
-        await self._flush()
+            await self.set_password(user, password)
+        await self._apply(user, changes)
         return user
+
+    async def set_password(self, user: User, password: SecretStr) -> None:
+        """Give a user another password, which ends every session and link."""
+        user.hashed_password = await _hash(user, password)
+        await self.db.flush()
+        await self.sessions.end_all(user)
+        await self.mails.revoke(user, "reset")
+        self.mails.tell_of_new_password(user)
+
+    async def deactivate(self, user: User) -> None:
+        """Lock a user out, from now on and everywhere."""
+        await self._keep_a_superuser(user)
+        await self._apply(user, {"is_active": False})
 
     async def delete(self, user: User) -> None:
         """Delete a user, and with the user all that is theirs."""
+        await self._keep_a_superuser(user)
         await self.db.delete(user)
         await self.db.flush()
+
+    async def _apply(self, user: User, changes: dict[str, Any]) -> None:
+        old_email = user.email
+        for name, value in changes.items():
+            setattr(user, name, value)
+        user.is_verified &= user.email == old_email
+        await self._flush()
+        if not user.is_active:
+            await self.sessions.end_all(user)
+        if user.email != old_email:
+            self.mails.tell_of_new_email(old_email)
+            await self.mails.send_link(user, "verify")
+
+    async def _confirm(self, user: User, password: SecretStr | None) -> None:
+        """Let nobody change how to log in who merely found a session open."""
+        try_ = f"confirm:{user.id}"
+        await self.throttle.hit(try_, settings.LOGIN_LIMIT_PER_CLIENT)
+        given = password.get_secret_value() if password else ""
+        if not (await verify_password(given, user.hashed_password)).right:
+            raise CurrentPasswordError
+        await self.throttle.forgive(try_)
+
+    async def _keep_a_superuser(self, user: User) -> None:
+        """Refuse to lose the last superuser. The lock makes two who resign at once take turns."""
+        active = select(User.id).where(User.is_superuser, User.is_active).order_by(User.id)
+        if list(await self.db.scalars(active.with_for_update())) == [user.id]:
+            raise LastSuperuserError
 
     async def _flush(self) -> None:
         try:
             await self.db.flush()
         except IntegrityError as error:  # the unique index decides: a look beforehand could race
             raise EmailTakenError from error
+
+
+async def _hash(user: User, password: SecretStr) -> str:
+    secret = password.get_secret_value()
+    if contains_any(
+        secret, user.email.split("@")[0], settings.PROJECT_NAME, *user.full_name.split()
+    ):
+        raise GuessablePasswordError
+    return await hash_password(secret)

@@ -4,8 +4,15 @@ from fastapi import status
 
 from app.api.documentation import problems
 from app.api.routing import CollectionRouter
-from app.core.exceptions import EmailTakenError, UserNotFoundError
-from app.dependencies import CurrentUser, PageQuery, Users, VisibleUser, superuser_only
+from app.core.exceptions import (
+    CurrentPasswordError,
+    EmailTakenError,
+    LastSuperuserError,
+    RegistrationClosedError,
+    TooManyTriesError,
+    UserNotFoundError,
+)
+from app.dependencies import Address, CurrentUser, PageQuery, Users, VisibleUser, superuser_only
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserRead, UserUpdate
 
@@ -22,11 +29,11 @@ async def list_users(page: PageQuery, users: Users) -> list[User]:
     "/",
     response_model=UserRead,
     status_code=status.HTTP_201_CREATED,
-    responses=problems(EmailTakenError),
+    responses=problems(EmailTakenError, RegistrationClosedError, TooManyTriesError),
 )
-async def create_user(user_in: UserCreate, users: Users) -> User:
-    """Register."""
-    return await users.create(user_in)
+async def create_user(user_in: UserCreate, users: Users, address: Address) -> User:
+    """Register. A link that proves the address is sent to it."""
+    return await users.register(user_in, address)
 
 
 @router.get("/me", response_model=UserRead)
@@ -35,13 +42,17 @@ async def get_me(me: CurrentUser) -> User:
     return me
 
 
-@router.patch("/me", response_model=UserRead, responses=problems(EmailTakenError))
+@router.patch(
+    "/me", response_model=UserRead, responses=problems(EmailTakenError, CurrentPasswordError)
+)
 async def update_me(me: CurrentUser, user_in: UserUpdate, users: Users) -> User:
-    """Update your own account."""
+    """Update your own account. A new email or password needs the current password."""
     return await users.update(me, user_in, by=me)
 
 
-@router.delete("/me", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/me", status_code=status.HTTP_204_NO_CONTENT, responses=problems(LastSuperuserError)
+)
 async def delete_me(me: CurrentUser, users: Users) -> None:
     """Delete your own account, and all that is yours."""
     await users.delete(me)
@@ -56,7 +67,7 @@ async def get_user(user: VisibleUser) -> User:
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=problems(UserNotFoundError, EmailTakenError),
+    responses=problems(UserNotFoundError, EmailTakenError, CurrentPasswordError),
 )
 async def update_user(
     user: VisibleUser, user_in: UserAdminUpdate, users: Users, me: CurrentUser
@@ -68,7 +79,7 @@ async def update_user(
 @router.delete(
     "/{user_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(UserNotFoundError),
+    responses=problems(UserNotFoundError, LastSuperuserError),
 )
 async def delete_user(user: VisibleUser, users: Users) -> None:
     """Delete a user, and all that is theirs."""

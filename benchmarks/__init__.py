@@ -1,0 +1,1 @@
+"""Figures, measured again by anyone."""

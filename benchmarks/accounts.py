@@ -1,0 +1,146 @@
+"""What a stranger can learn from times, and what logins do to everyone else.
+
+`uv run python -m benchmarks.accounts` bakes a project, installs it, and measures a real server with
+one worker, on the database that the first argument names (sqlite). Times are in milliseconds.
+"""
+
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+from cookiecutter.main import cookiecutter
+
+from tests.projects import Project, free_port
+
+RUNS = 30
+ROOT = Path(__file__).parents[1]
+PASSWORD = "Correct1Horse"  # noqa: S105 - of users that live for a minute
+MANY = "1000000/60"
+LIMITS = {
+    f"{name}_LIMIT{kind}": MANY
+    for name, kinds in {
+        "LOGIN": ("_PER_CLIENT", "_PER_ADDRESS", "_PER_ACCOUNT"),
+        "MAIL": ("_PER_ACCOUNT", "_PER_ADDRESS"),
+        "REGISTRATION": ("",),
+    }.items()
+    for kind in kinds
+}
+DOWN = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}
+
+
+def milliseconds(call: Callable[[], httpx2.Response]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    call()
+    return (time.perf_counter() - start) * 1000
+
+
+def compare(
+    name: str, one: Callable[[], httpx2.Response], two: Callable[[], httpx2.Response]
+) -> None:
+    """Print the medians of two calls that should look alike, made in turns."""
+    assert (one().status_code, one().content) == (two().status_code, two().content)
+    rounds = [(milliseconds(one), milliseconds(two)) for _ in range(RUNS)]
+    first, second = (statistics.median(column) for column in zip(*rounds, strict=True))
+    apart = abs(first - second) / min(first, second)
+    print(f"{name:<28} {first:7.2f} {second:7.2f}   {apart:5.1%} apart (goal 20 %)")
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value that a share of the values stays under."""
+    return sorted(values)[int(len(values) * share)]
+
+
+def secrecy(client: httpx2.Client) -> None:
+    """Print what known and unknown addresses, verified and unverified ones take."""
+
+    def login(name: str) -> Callable[[], httpx2.Response]:
+        form = {"username": f"{name}@example.com", "password": "Wrong1Horse"}
+        return lambda: client.post("/auth/login", data=form)
+
+    def forgot(name: str) -> Callable[[], httpx2.Response]:
+        return lambda: client.post("/auth/password/forgot", json={"email": f"{name}@example.com"})
+
+    def request(headers: dict[str, str]) -> Callable[[], httpx2.Response]:
+        return lambda: client.post("/auth/email/verify/request", headers=headers)
+
+    compare("login, known and not", login("ann"), login("nobody"))
+    compare("forgot, known and not", forgot("ann"), forgot("nobody"))
+    compare(
+        "verify, proved and not", request(log_in(client, "root")), request(log_in(client, "ann"))
+    )
+
+
+def log_in(client: httpx2.Client, name: str) -> dict[str, str]:
+    """Return the header of somebody who is logged in."""
+    form = {"username": f"{name}@example.com", "password": PASSWORD}
+    token = client.post("/auth/login", data=form).json()["access_token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def load(client: httpx2.Client, address: str) -> None:
+    """Print how reads fare while eight clients log in without pause."""
+    headers = log_in(client, "ann")
+
+    def live() -> httpx2.Response:
+        return client.get(f"{address}/health/live")
+
+    def read() -> httpx2.Response:
+        return client.get("/users/me", headers=headers)
+
+    quiet = statistics.median(milliseconds(read) for _ in range(300))
+    over = threading.Event()
+
+    def log_in_without_pause() -> None:
+        with httpx2.Client(base_url=client.base_url, timeout=60) as own:
+            while not over.is_set():
+                log_in(own, "ann")
+
+    threads = [threading.Thread(target=log_in_without_pause) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    lives = [milliseconds(live) for _ in range(500)]
+    reads = [milliseconds(read) for _ in range(500)]
+    over.set()
+    for thread in threads:
+        thread.join()
+    print(f"p99 of /health/live under logins {percentile(lives, 0.99):7.2f} (goal 100)")
+    slow = percentile(reads, 0.99)
+    print(f"p99 of a read {slow:.2f}, quiet p50 {quiet:.2f}: {slow / quiet:.1f} times (goal 10)")
+
+
+def main() -> None:
+    """Measure and print."""
+    database = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
+    with tempfile.TemporaryDirectory() as folder:
+        answers = {"database": database}
+        made = cookiecutter(str(ROOT), no_input=True, output_dir=folder, extra_context=answers)
+        project = Project(Path(made))
+        env = project.folder / ".env"
+        env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
+        project.run("make", "migrate")
+        create = ["python", "-m", "app.cli", "create-superuser", "--email", "root@example.com"]
+        project.run(*create, "--full-name", "Root", "--password-stdin", stdin=PASSWORD)
+        serve = ("uvicorn", "app.main:app", "--no-access-log", "--port", str(free_port()))
+        for name, variables in {"mail is shown": {}, "mail server is down": DOWN}.items():
+            print(name)
+            with project.serve(*serve, **LIMITS, **variables) as server:
+                base_url = f"{server.address}/api/v1"
+                with httpx2.Client(base_url=base_url, timeout=60) as client:
+                    body = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
+                    client.post("/users/", json=body)
+                    secrecy(client)
+                    if not variables:
+                        load(client, server.address)
+        if database == "postgresql":
+            project.run("make", "postgres-stop")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""How often something may be tried. The counts are in the database, so all instances share them."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
+
+from app.core.exceptions import TooManyTriesError
+from app.core.secrets import fingerprint
+from app.db.base import utc_now
+from app.models import Throttle
+
+INSERT: dict[str, Callable[..., postgresql.Insert | sqlite.Insert]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
+
+
+class ThrottleService:
+    """Tries, counted before their outcome is known and kept whatever it is."""
+
+    def __init__(self, db: AsyncSession) -> None:
+        self.db = db
+
+    async def hit(self, what: str, limit: str) -> None:
+        """Count a try.
+
+        Args:
+            what: Who tries what; stored as a hash.
+            limit: How many tries in how many seconds, as `5/300`.
+
+        Raises:
+            TooManyTriesError: if there were too many.
+        """
+        most, seconds = map(int, limit.split("/"))
+        hits, window_end = await self._count(what, timedelta(seconds=seconds))
+        if hits > most:
+            raise TooManyTriesError(max(1, round((window_end - utc_now()).total_seconds())))
+
+    async def forgive(self, *what: str) -> None:
+        """Take back one try of each."""
+        for key in sorted(map(fingerprint, what)):  # in one order, so that nobody deadlocks
+            tries = update(Throttle).where(Throttle.key == key, Throttle.hits > 0)
+            await self.db.execute(tries.values(hits=Throttle.hits - 1))
+
+    async def remember(self, what: str, duration: timedelta) -> None:
+        """Note that something has happened."""
+        await self._count(what, duration)
+
+    async def remembers(self, what: str) -> bool:
+        """Tell whether something has happened."""
+        found = select(Throttle.hits).where(Throttle.key == fingerprint(what))
+        return await self.db.scalar(found.where(Throttle.window_end > utc_now())) is not None
+
+    async def purge(self) -> None:
+        """Forget what lies in the past."""
+        await self.db.execute(delete(Throttle).where(Throttle.window_end < utc_now()))
+
+    async def _count(self, what: str, window: timedelta) -> tuple[int, datetime]:
+        """Add one in a transaction of its own, so that it counts whatever follows."""
+        row = (await self.db.execute(self._upsert(fingerprint(what), window))).one()
+        await self.db.commit()
+        return row.hits, row.window_end
+
+    def _upsert(self, key: str, window: timedelta) -> ReturningInsert[int, datetime]:
+        now = utc_now()
+        first: dict[str, Any] = {"hits": 1, "window_end": now + window}
+        over = Throttle.window_end < now
+        insert = INSERT[self.db.get_bind().dialect.name](Throttle).values(key=key, **first)
+        again = {
+            "hits": case((over, 1), else_=Throttle.hits + 1),
+            "window_end": case((over, first["window_end"]), else_=Throttle.window_end),
+        }
+        return insert.on_conflict_do_update(index_elements=["key"], set_=again).returning(
+            Throttle.hits, Throttle.window_end
+        )

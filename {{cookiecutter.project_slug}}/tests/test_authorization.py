@@ -1,0 +1,114 @@
+"""Who may do what: a row for every operation, and a column for everyone who may ask."""
+
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.main import app
+from app.models import Item, User
+from app.services.session_service import SessionService
+from tests.conftest import PASSWORD, LogIn, MakeUser
+
+People = dict[str, AsyncClient]
+
+WHO = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
+V1 = "/api/v1"
+NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+WRONG = {"username": "nobody@example.com", "password": "Wrong1Horse"}
+REFRESH = {"grant_type": "refresh_token", "refresh_token": "x.y"}
+RESET = {"token": "x", "new_password": "SecurePass123"}
+
+# Paths name what belongs to the owner. A body is JSON, or a form if its operation takes one.
+TABLE: dict[str, tuple[Any, tuple[int, int, int, int, int, int]]] = {
+    "GET /health/live": (None, (200, 200, 200, 200, 200, 200)),
+    "GET /health/ready": (None, (200, 200, 200, 200, 200, 200)),
+    "POST /auth/login": (WRONG, (401, 401, 401, 401, 401, 401)),
+    "POST /auth/refresh": (REFRESH, (401, 401, 401, 401, 401, 401)),
+    "POST /auth/logout": (None, (401, 204, 204, 204, 401, 204)),
+    "GET /auth/sessions": (None, (401, 200, 200, 200, 401, 200)),
+    "DELETE /auth/sessions": (None, (401, 204, 204, 204, 401, 204)),
+    "DELETE /auth/sessions/{session_id}": (None, (401, 204, 404, 404, 401, 404)),
+    "POST /auth/password/forgot": ({"email": "x@example.com"}, (202, 202, 202, 202, 202, 202)),
+    "POST /auth/password/reset": (RESET, (422, 422, 422, 422, 422, 422)),
+    "POST /auth/email/verify": ({"token": "x"}, (422, 422, 422, 422, 422, 422)),
+    "POST /auth/email/verify/request": (None, (401, 202, 202, 202, 401, 202)),
+    "POST /users/": (NEW, (201, 201, 201, 201, 201, 201)),
+    "GET /users/": (None, (401, 403, 403, 403, 401, 200)),
+    "GET /users/me": (None, (401, 200, 200, 200, 401, 200)),
+    "PATCH /users/me": ({"full_name": "X"}, (401, 200, 200, 200, 401, 200)),
+    "DELETE /users/me": (None, (401, 204, 204, 204, 401, 409)),
+    "GET /users/{user_id}": (None, (401, 200, 404, 404, 401, 200)),
+    "PATCH /users/{user_id}": ({"full_name": "X"}, (401, 200, 404, 404, 401, 200)),
+    "DELETE /users/{user_id}": (None, (401, 204, 404, 404, 401, 204)),
+    "GET /items/": (None, (401, 200, 200, 200, 401, 200)),
+    "POST /items/": ({"title": "X"}, (401, 201, 201, 201, 401, 201)),
+    "GET /items/{item_id}": (None, (401, 200, 404, 404, 401, 200)),
+    "PATCH /items/{item_id}": ({"title": "X"}, (401, 200, 404, 404, 401, 200)),
+    "DELETE /items/{item_id}": (None, (401, 204, 404, 404, 401, 204)),
+}
+FORMS = {"POST /auth/login", "POST /auth/refresh"}
+
+
+@pytest.fixture
+async def people(make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> People:
+    """Return the clients of everyone who may ask."""
+    users = {
+        "owner": await make_user("owner", is_verified=True),
+        "other": await make_user("other", is_verified=True),
+        "unverified": await make_user("unverified"),
+        "inactive": await make_user("inactive", is_active=False),
+        "superuser": await make_user("superuser", is_superuser=True),
+    }
+    return {"anonymous": client} | {who: await log_in(user) for who, user in users.items()}
+
+
+@pytest.fixture
+async def ids(people: People, db: AsyncSession) -> dict[str, object]:
+    """Return the ids of the owner and of what belongs to the owner."""
+    assert people
+    owner = (await db.scalars(select(User).where(User.email == "owner@example.com"))).one()
+    item = Item(title="Lamp", owner_id=owner.id)
+    db.add(item)
+    token = (await SessionService(db).open(owner.id)).refresh_token
+    await db.commit()
+    return {"user_id": owner.id, "item_id": item.id, "session_id": token.partition(".")[0]}
+
+
+@pytest.mark.parametrize("operation", TABLE)
+async def test_everyone_gets_the_answer_in_the_table(
+    people: People, ids: dict[str, object], connection: AsyncConnection, operation: str
+) -> None:
+    body, codes = TABLE[operation]
+    method, path = operation.format(**ids).split()
+    form, json = (body, None) if operation in FORMS else (None, body)
+    url = f"http://test{path}" if path.startswith("/health") else path
+
+    answers = {}
+    for who in WHO:
+        async with connection.begin_nested() as before:
+            response = await people[who].request(method, url, data=form, json=json)
+            await before.rollback()
+        answers[who] = response.status_code
+        assert PASSWORD not in response.text
+        assert "hashed" not in response.text
+
+    assert answers == dict(zip(WHO, codes, strict=True))
+
+
+def test_no_operation_is_missing_from_the_table() -> None:
+    paths = app.openapi()["paths"]
+    documented = {
+        f"{method.upper()} {path.removeprefix(V1)}" for path in paths for method in paths[path]
+    }
+
+    assert documented == TABLE.keys()
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override"])
+async def test_a_header_does_not_change_the_method(as_ann: AsyncClient, name: str) -> None:
+    await as_ann.get("/users/me", headers={name: "DELETE"})
+
+    assert (await as_ann.get("/users/me")).is_success

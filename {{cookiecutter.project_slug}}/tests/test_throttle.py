@@ -1,0 +1,203 @@
+"""How often something may be tried, by whom."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from httpx2 import ASGITransport, AsyncClient
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import settings
+from app.core.network import client_address
+from app.db.base import utc_now
+from app.main import app
+from app.models import Throttle
+from app.services import auth_service, user_service
+from tests.conftest import PASSWORD
+
+RIGHT = {"username": "ann@example.com", "password": PASSWORD}
+WRONG = RIGHT | {"password": "Wrong1Horse"}
+
+From = Callable[[str], AsyncClient]
+
+
+@pytest.fixture
+def client_from(db: AsyncSession) -> From:
+    """Return a function that returns a client at an address."""
+    del db  # the transaction that the service works in
+
+    def _client_from(address: str) -> AsyncClient:
+        transport = ASGITransport(app=app, client=(address, 1), raise_app_exceptions=False)
+        return AsyncClient(transport=transport, base_url=f"http://test{settings.API_V1_PREFIX}")
+
+    return _client_from
+
+
+async def log_in(client: AsyncClient, form: dict[str, str], times: int = 1) -> list[int]:
+    """Try to log in, and return the status codes."""
+    return [(await client.post("/auth/login", data=form)).status_code for _ in range(times)]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_the_sixth_wrong_password_has_to_wait(client: AsyncClient) -> None:
+    assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
+
+    response = await client.post("/auth/login", data=RIGHT | {"username": " ANN@example.com"})
+    assert response.status_code == 429  # the right one as well, in any spelling
+    assert 0 < int(response.headers["Retry-After"]) <= 300
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_an_unknown_account_is_counted_like_a_known_one(client: AsyncClient) -> None:
+    assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_the_wait_ends(client: AsyncClient, db: AsyncSession) -> None:
+    await log_in(client, WRONG, 6)
+    await db.execute(update(Throttle).values(window_end=utc_now() - timedelta(seconds=1)))
+    await db.commit()
+
+    assert await log_in(client, RIGHT) == [200]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_success_takes_back_its_own_try_and_no_other(client: AsyncClient) -> None:
+    assert await log_in(client, WRONG, 4) == [401] * 4
+    assert await log_in(client, RIGHT, 10) == [200] * 10
+    assert await log_in(client, WRONG, 2) == [401, 429]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_stranger_cannot_lock_the_owner_out(client_from: From) -> None:
+    await log_in(client_from("203.0.113.1"), WRONG, 10)
+
+    assert await log_in(client_from("203.0.113.2"), RIGHT) == [200]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_many_strangers_are_stopped_and_the_owner_is_not(
+    client_from: From, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, LOGIN_LIMIT_PER_ACCOUNT="3/60")
+    assert await log_in(client_from("203.0.113.9"), RIGHT) == [200]  # the owner is known here
+
+    tries = [await log_in(client_from(f"203.0.113.{n}"), WRONG) for n in range(5)]
+
+    assert tries == [[401], [401], [401], [429], [429]]
+    assert await log_in(client_from("203.0.113.9"), RIGHT) == [200]
+
+
+async def test_a_password_tried_on_many_accounts_is_counted(
+    client_from: From, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, LOGIN_LIMIT_PER_ADDRESS="3/60")
+    names = [WRONG | {"username": f"user{n}@example.com"} for n in range(5)]
+
+    codes = [await log_in(client_from(f"2001:db8::{n}"), name) for n, name in enumerate(names)]
+
+    assert codes == [[401], [401], [401], [429], [429]]
+    assert await log_in(client_from("2001:db8:0:1::1"), names[0]) == [401]  # another network
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_forged_header_makes_no_new_client(client: AsyncClient) -> None:
+    codes = []
+    for number in range(6):
+        client.headers["X-Forwarded-For"] = f"203.0.113.{number}"
+        codes += await log_in(client, WRONG)
+
+    assert codes == [401] * 5 + [429]
+
+
+async def test_registrations_are_limited(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"REGISTRATION_LIMIT": "2/60"})
+    monkeypatch.setattr(user_service, "settings", limited)
+    people = [
+        {"email": f"p{n}@example.com", "full_name": "P", "password": PASSWORD} for n in range(3)
+    ]
+
+    codes = [(await client.post("/users/", json=person)).status_code for person in people]
+
+    assert codes == [201, 201, 429]
+
+
+async def test_mails_are_limited_for_an_account_and_for_an_address(
+    client: AsyncClient, as_ann: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, MAIL_LIMIT_PER_ACCOUNT="2/60", MAIL_LIMIT_PER_ADDRESS="4/60")
+    body = {"email": "ann@example.com"}
+
+    codes = [(await client.post("/auth/password/forgot", json=body)).status_code for _ in range(3)]
+    codes.append((await as_ann.post("/auth/email/verify/request")).status_code)
+    for number in range(3):
+        body = {"email": f"x{number}@example.com"}
+        codes.append((await client.post("/auth/password/forgot", json=body)).status_code)
+
+    assert codes == [202, 202, 429, 429, 202, 202, 429]
+
+
+async def test_guesses_of_the_current_password_are_limited(as_ann: AsyncClient) -> None:
+    guess = {"email": "new@example.com", "current_password": "Wrong1Horse"}
+
+    codes = [(await as_ann.patch("/users/me", json=guess)).status_code for _ in range(6)]
+
+    assert codes == [403] * 5 + [429]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_nobody_is_named_in_the_counts(client: AsyncClient, db: AsyncSession) -> None:
+    await log_in(client, WRONG)
+
+    keys = list(await db.scalars(select(Throttle.key)))
+    assert keys
+    assert all(len(key) == 64 for key in keys)
+
+
+async def test_more_passwords_than_can_be_checked_soon_are_sent_away(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.passwords.LONGEST_QUEUE", 0)
+
+    response = await client.post("/auth/login", data=WRONG)
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.5", "", "203.0.113.5"),
+        ("203.0.113.5", "198.51.100.1", "203.0.113.5"),  # nobody's proxy
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.1", "198.51.100.1"),  # the client made the first up
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "rubbish", "10.0.0.1"),
+        ("198.51.100.1", "198.51.100.1", "127.0.0.1"),  # uvicorn has taken it over already
+        ("2001:db8::1:2", "", "2001:db8::/64"),
+        ("socket", "", "socket"),
+    ],
+)
+def test_an_address_is_believed_if_a_trusted_proxy_tells(
+    peer: str, forwarded: str, address: str
+) -> None:
+    trusted = settings.model_validate(
+        {
+            "SECRET_KEY": settings.SECRET_KEY,
+            "DATABASE_URL": "sqlite://",
+            "TRUSTED_PROXIES": "10.0.0.0/8",
+        }
+    ).TRUSTED_PROXIES
+
+    assert client_address(peer, forwarded, trusted) == address
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
+    """Change the limits."""
+    monkeypatch.setattr(auth_service, "settings", settings.model_copy(update=values))
