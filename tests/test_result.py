@@ -211,7 +211,7 @@ def test_an_ordinary_oauth2_client_logs_in_calls_refreshes_and_logs_out(
         first = oauth.fetch_token(f"{auth}/login", username=body["email"], password=PASSWORD)
         assert oauth.get(f"{server.address}/api/v1/users/me").json()["email"] == body["email"]
 
-        oauth.token = first | {"expires_at": 0}  # as if half an hour had passed
+        oauth.token = first | {"expires_at": 1}  # as if half an hour had passed
         assert oauth.get(f"{server.address}/api/v1/users/me").ok
         (renewed,) = saved
         assert renewed["refresh_token"] != first["refresh_token"]

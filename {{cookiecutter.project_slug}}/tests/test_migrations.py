@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -9,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import migrations
 from app.db.session import build_engine
 from app.models import Item, User
 from tests.conftest import alembic_config
@@ -41,8 +43,22 @@ def test_the_models_need_no_other_migration(url: str) -> None:
     command.check(alembic_config(url))
 
 
-def test_there_is_one_newest_migration() -> None:
-    assert len(ScriptDirectory.from_config(alembic_config("")).get_heads()) == 1
+def test_there_is_one_newest_migration_and_readiness_knows_it() -> None:
+    heads = ScriptDirectory.from_config(alembic_config("")).get_heads()
+
+    assert len(heads) == 1
+    assert set(heads) == migrations.expected_heads()
+
+
+def test_the_newest_migrations_are_those_that_no_other_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, line in {"a": None, "b": "a", "c": "a", "d": ("b", "c"), "e": "c"}.items():
+        text = f"revision: str = {name!r}\ndown_revision: str | None = {line!r}\n"
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(migrations, "SCRIPTS", tmp_path)
+
+    assert migrations.expected_heads.__wrapped__() == {"d", "e"}
 
 
 def test_migrations_go_back_and_forth_with_rows_in_the_tables(url: str) -> None:

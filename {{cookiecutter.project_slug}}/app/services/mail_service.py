@@ -35,15 +35,9 @@ class MailService:
         """Send a link. It is good once, and takes the place of the one before."""
         token = new_secret()
         await self.revoke(user, purpose)
-        self.db.add(
-            MailToken(
-                token_hash=fingerprint(token),
-                user_id=user.id,
-                purpose=purpose,
-                email=user.email,
-                expires_at=utc_now() + LIVES[purpose],
-            )
-        )
+        link = MailToken(token_hash=fingerprint(token), purpose=purpose, user_id=user.id)
+        link.email, link.expires_at = user.email, utc_now() + LIVES[purpose]
+        self.db.add(link)
         self._send(purpose, user.email, link=f"{settings.FRONTEND_URL}/{purpose}?token={token}")
 
     async def redeem(self, token: str, purpose: Purpose) -> User:

@@ -7,11 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
-from app.core.exceptions import (
-    InvalidRefreshTokenError,
-    InvalidTokenError,
-    SessionNotFoundError,
-)
+from app.core.exceptions import InvalidRefreshTokenError, InvalidTokenError, SessionNotFoundError
 from app.core.secrets import fingerprint, new_secret
 from app.core.security import LIFETIME, TokenPayload, create_access_token
 from app.db.base import utc_now
@@ -33,13 +29,8 @@ class SessionService:
     async def open(self, user_id: int) -> TokenRead:
         """Begin a session, and return its first pair of tokens."""
         now, secret = utc_now(), new_secret()
-        session = Session(
-            id=new_secret(),
-            user_id=user_id,
-            refresh_hash=fingerprint(secret),
-            expires_at=now + ABSOLUTE,
-            idle_at=now + IDLE,
-        )
+        session = Session(id=new_secret(), user_id=user_id, refresh_hash=fingerprint(secret))
+        session.expires_at, session.idle_at = now + ABSOLUTE, now + IDLE
         self.db.add(session)
         await self.db.flush()
         return _pair(user_id, session.id, secret)
