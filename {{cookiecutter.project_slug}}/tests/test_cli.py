@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from alembic import command
-from sqlalchemy import NullPool, func, select
+from sqlalchemy import NullPool, delete, func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner, Result
 
@@ -14,7 +15,7 @@ from app.cli import cli
 from app.core.passwords import verify_password
 from app.db.base import utc_now
 from app.db.session import async_session_factory, engine
-from app.models import MailToken, Session, Throttle, User
+from app.models import Base, MailToken, Session, Throttle, User
 from app.services.session_service import SessionService
 from tests.conftest import PASSWORD, alembic_config
 from tests.database import temporary_database
@@ -22,21 +23,37 @@ from tests.database import temporary_database
 CREATE = ["create-superuser", "--email", "Root@example.com", "--full-name", "Root"]
 
 
-@pytest.fixture
-def empty() -> Generator[str]:
-    """Yield the URL of an empty database, which the commands use."""
+@contextmanager
+def using(url: str) -> Generator[None]:
+    """Let the commands use a database."""
+    own = create_async_engine(url, poolclass=NullPool)  # each command has a loop of its own
+    async_session_factory.configure(bind=own)
+    yield
+    async_session_factory.configure(bind=engine)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Generator[str]:
+    """Yield the URL of a database that has tables."""
     with temporary_database() as url:
-        own = create_async_engine(url, poolclass=NullPool)  # each command has a loop of its own
-        async_session_factory.configure(bind=own)
+        command.upgrade(alembic_config(url), "head")
         yield url
-        async_session_factory.configure(bind=engine)
 
 
 @pytest.fixture
-def migrated(empty: str) -> str:
-    """Return the URL of a database that has tables."""
-    command.upgrade(alembic_config(empty), "head")
-    return empty
+def migrated(tables: str) -> Generator[None]:
+    """Let the commands use a database that has tables, and empty them afterwards."""
+    with using(tables):
+        yield
+        asyncio.run(empty_tables())
+
+
+async def empty_tables() -> None:
+    """Delete every row."""
+    async with async_session_factory() as db:
+        for table in reversed(Base.metadata.sorted_tables):
+            await db.execute(delete(table))
+        await db.commit()
 
 
 def run(*arguments: str, stdin: str = "") -> Result:
@@ -88,9 +105,9 @@ def test_the_rules_of_registration_hold() -> None:
     assert "weak" not in result.output
 
 
-@pytest.mark.usefixtures("empty")
 def test_a_database_without_tables_is_explained() -> None:
-    result = run(*CREATE, "--password-stdin", stdin=PASSWORD)
+    with temporary_database() as url, using(url):
+        result = run(*CREATE, "--password-stdin", stdin=PASSWORD)
 
     assert result.exit_code == 1
     assert "alembic upgrade head" in result.stderr
@@ -101,10 +118,11 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 
 @pytest.fixture
-def root(migrated: str) -> str:
+def root(migrated: None) -> str:
     """Return the address of a superuser, made with `PASSWORD`."""
+    del migrated  # where the command works
     run(*CREATE, "--password-stdin", stdin=PASSWORD)
-    return migrated and "root@example.com"
+    return "root@example.com"
 
 
 async def open_sessions(email: str, count: int) -> None:

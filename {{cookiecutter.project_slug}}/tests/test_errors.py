@@ -5,6 +5,8 @@ from http import HTTPStatus
 import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from app.models import User
@@ -113,3 +115,26 @@ async def test_what_could_not_be_committed_is_not_acknowledged(
 @pytest.mark.parametrize("path", ["/users", "/users/", "/items", "/items/"])
 async def test_a_collection_answers_with_and_without_slash(as_root: AsyncClient, path: str) -> None:
     assert (await as_root.get(path, headers={"Host": "evil.example"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("SELECT secret", {}, Exception("server closed the connection")),
+        PoolTimeoutError("QueuePool limit"),
+        ConnectionRefusedError(),
+        TimeoutError(),
+    ],
+)
+async def test_a_database_that_fails_is_a_503(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(UserService, "create", fail)
+    response = await client.post("/users/", json=NEW)
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "secret" not in response.text

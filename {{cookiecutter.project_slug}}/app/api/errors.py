@@ -1,16 +1,30 @@
 """Failures become problem documents (RFC 9457): one shape, whatever went wrong."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from socket import gaierror
 from typing import Any
 
 from fastapi import Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from app.core.exceptions import AppError
+from app.core.exceptions import AppError, NotReadyError
 from app.schemas.problem import FieldProblem, Problem
+
+DATABASE_ERRORS = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    TimeoutError,
+    ConnectionError,
+    gaierror,
+)
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -45,6 +59,12 @@ async def on_validation_error(_request: Request, error: RequestValidationError) 
     return respond(status.HTTP_422_UNPROCESSABLE_CONTENT, "The request is not valid.", errors)
 
 
+async def on_database_error(_request: Request, error: Exception) -> JSONResponse:
+    """Say that the database is away, locked or overloaded; the same request may succeed later."""
+    logger.error("The database failed: %s.", type(error).__name__)
+    return await on_app_error(_request, NotReadyError())
+
+
 async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
     """Say no more than that it was not the client's fault; the log has the traceback."""
     return respond(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
@@ -59,5 +79,6 @@ HANDLERS: dict[int | type[Exception], Any] = {
     AppError: on_app_error,
     HTTPException: on_http_error,
     RequestValidationError: on_validation_error,
+    **dict.fromkeys(DATABASE_ERRORS, on_database_error),
     Exception: on_bug,
 }

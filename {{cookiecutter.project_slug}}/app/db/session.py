@@ -30,7 +30,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "postgresql": {"pool_pre_ping": True},  # a restart of the server goes unnoticed
+    "postgresql": {
+        "pool_pre_ping": True,  # a restart of the server goes unnoticed
+        "pool_timeout": 5,  # seconds, as below: rather an error than a request that hangs
+        "connect_args": {"timeout": 5, "command_timeout": 10},
+    },
     "sqlite": {},
 }
 LISTENERS: dict[str, dict[str, Callable[..., None]]] = {
