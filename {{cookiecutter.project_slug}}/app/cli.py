@@ -38,8 +38,8 @@ def create_superuser(
     *, email: EmailOption, full_name: FullName, password_stdin: PasswordStdin = False
 ) -> None:
     """Register a superuser."""
-    password = SecretStr(_read_password(from_stdin=password_stdin))
     with _plain_errors():
+        password = SecretStr(_read_password(from_stdin=password_stdin))
         user_in = UserCreate(email=email, full_name=full_name, password=password)
         rights = {"is_superuser": True, "is_verified": True}
         _run(lambda db: _users(db).create(user_in, **rights))
@@ -49,8 +49,8 @@ def create_superuser(
 @cli.command()
 def set_password(*, email: EmailOption, password_stdin: PasswordStdin = False) -> None:
     """Give a user another password, and end all of the user's sessions."""
-    password = _read_password(from_stdin=password_stdin)
     with _plain_errors():
+        password = _read_password(from_stdin=password_stdin)
         new = TypeAdapter[SecretStr](Password).validate_python(password)
 
         async def work(db: AsyncSession) -> None:
@@ -142,6 +142,8 @@ def _plain_errors() -> Generator[None]:
         _fail("\n".join(lines))
     except AppError as error:
         _fail(error.detail)
+    except UnicodeDecodeError:
+        _fail("The password is not text in UTF-8.")
     except (SQLAlchemyError, OSError):
         _fail("The database is not ready. Is it running, and did you run: alembic upgrade head")
 

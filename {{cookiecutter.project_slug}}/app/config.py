@@ -106,13 +106,14 @@ class Settings(BaseSettings):
     MAIL_FROM: str = Field("noreply@example.com", description="Sender of mails")
 
     LOGIN_LIMIT_PER_CLIENT: Limit = Field(
-        "5/300", description="Wrong passwords from one address for one account, tries/seconds"
+        "5/300",
+        description="Logins under way or failed, of one address for one account: tries/seconds",
     )
     LOGIN_LIMIT_PER_ADDRESS: Limit = Field(
-        "40/60", description="Wrong passwords from one address for any account"
+        "40/60", description="The same, of one address for any account"
     )
     LOGIN_LIMIT_PER_ACCOUNT: Limit = Field(
-        "100/3600", description="Wrong passwords for one account, from addresses new to it"
+        "100/3600", description="The same, for one account, of addresses that are new to it"
     )
     REGISTRATION_LIMIT: Limit = Field("60/60", description="Registrations from one address")
     MAIL_LIMIT_PER_ACCOUNT: Limit = Field("5/3600", description="Mails asked for, for one account")

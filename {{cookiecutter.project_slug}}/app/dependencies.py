@@ -55,9 +55,9 @@ DbSession = Annotated[AsyncSession, Depends(get_session)]
 
 async def get_address(request: Request) -> str:
     """Return where the request comes from, as far as it can be believed."""
-    peer = request.client.host if request.client else LOOPBACK
+    peer, port = request.client or (LOOPBACK, 0)
     forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
-    return client_address(peer, forwarded, settings.TRUSTED_PROXIES)
+    return client_address(peer, port, forwarded, settings.TRUSTED_PROXIES)
 
 
 Address = Annotated[str, Depends(get_address)]

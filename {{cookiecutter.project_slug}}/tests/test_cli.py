@@ -222,3 +222,10 @@ async def count() -> list[int]:
     async with async_session_factory() as db:
         tables = (Session, MailToken, Throttle)
         return [await db.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+@pytest.mark.usefixtures("migrated")
+def test_a_password_that_is_no_text_is_explained() -> None:
+    result = CliRunner().invoke(cli, [*CREATE, "--password-stdin"], input=b"\xff\n")
+
+    assert (result.exit_code, result.stderr) == (1, "The password is not text in UTF-8.\n")

@@ -5,12 +5,20 @@ from http import HTTPStatus
 import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.models import User
 from app.services.user_service import UserService
+
+
+class Deadlock(Exception):  # noqa: N818 - the driver's own name
+    """What the driver says of a deadlock."""
+
+    sqlstate = "40P01"
+
 
 NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 
@@ -138,3 +146,23 @@ async def test_a_database_that_fails_is_a_503(
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StaleDataError("DELETE"), 409),
+        (IntegrityError("INSERT", {}, Exception("foreign key")), 409),
+        (DBAPIError("UPDATE", {}, Deadlock()), 503),
+        (DBAPIError("SELECT", {}, Exception("no such column")), 500),
+    ],
+)
+async def test_requests_that_come_in_each_others_way_are_told_from_bugs(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(UserService, "create", fail)
+
+    assert (await client.post("/users/", json=NEW)).status_code == code

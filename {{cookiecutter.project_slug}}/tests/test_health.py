@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.db.session import build_engine
 from app.main import app
@@ -36,6 +37,15 @@ async def test_a_service_is_not_ready_without_database_or_migrations(
     assert int(response.headers["Retry-After"]) > 0
     assert (await client.get(LIVE)).status_code == 200
     await engine.dispose()
+
+
+async def test_a_service_is_not_ready_for_tables_that_it_does_not_know(
+    client: AsyncClient, db: AsyncSession
+) -> None:
+    await db.execute(text("UPDATE alembic_version SET version_num = 'unknown'"))
+    await db.commit()
+
+    assert (await client.get(READY)).status_code == 503
 
 
 async def test_the_service_starts_and_stops() -> None:

@@ -1,7 +1,6 @@
 """How passwords are hashed."""
 
 import asyncio
-import time
 import unicodedata
 
 from app.core import passwords
@@ -37,10 +36,9 @@ async def test_nobody_has_a_password() -> None:
 
 async def test_the_event_loop_runs_while_passwords_are_hashed() -> None:
     hashing = asyncio.gather(*(passwords.verify_password("x", REAL_DUMMY) for _ in range(5)))
-    longest = 0.0
+    turns = 0
     while not hashing.done():
-        start = time.perf_counter()
         await asyncio.sleep(0)
-        longest = max(longest, time.perf_counter() - start)
+        turns += 1
 
-    assert longest < 0.05  # seconds; the five hashes take longer
+    assert turns > 100  # a loop that is blocked by five hashes takes about five

@@ -1,9 +1,13 @@
 """Registration, one's own account, and everyone's for superusers."""
 
+import json
+
 import pytest
 from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
+from app.core import passwords
 from app.models import User
 from app.services import user_service
 from tests.conftest import PASSWORD, LogIn, MakeUser
@@ -78,7 +82,10 @@ async def test_an_address_has_one_account_however_it_is_spelled(
     assert ann.email == "ann@example.com"
 
 
-@pytest.mark.parametrize("email", ["none", "ann@", "\uff41nn@example.com", "an\0n@example.com", 7])
+@pytest.mark.parametrize(
+    "email",
+    ["none", "ann@", "\uff41nn@example.com", "an\0n@example.com", "=?utf-8?q?b?=@example.com", 7],
+)
 async def test_what_is_no_address_is_refused(client: AsyncClient, email: object) -> None:
     response = await client.post("/users/", json=NEW | {"email": email})
 
@@ -192,7 +199,7 @@ async def test_a_superuser_sets_a_password_without_knowing_the_old_one(
 
 
 @pytest.mark.parametrize(
-    "password", ["Ann-Newuser1", "xNEWUSERx1", "FastApi Project1", "Newton1Xy"]
+    "password", ["Ann-Newuser1", "xNEWUSERx1", "FastApi-Project1", "Newton1Xy", "Isaac.Newton1"]
 )
 async def test_a_password_is_not_made_of_what_is_known_about_its_owner(
     client: AsyncClient, password: str
@@ -203,6 +210,66 @@ async def test_a_password_is_not_made_of_what_is_known_about_its_owner(
 
     assert response.status_code == 422
     assert "password" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("password", ["Abcdef12\ud800", "Abcdef12\0", "Abcdef12\n"])
+async def test_a_password_that_is_no_text_is_refused(client: AsyncClient, password: str) -> None:
+    body = json.dumps(NEW | {"password": password})
+    headers = {"Content-Type": "application/json"}
+
+    assert (await client.post("/users/", content=body, headers=headers)).status_code == 422
+
+
+async def test_a_confirmation_that_is_no_text_is_wrong(as_ann: AsyncClient) -> None:
+    body = json.dumps({"email": "new@example.com", "current_password": "\ud800"})
+    headers = {"Content-Type": "application/json"}
+
+    assert (await as_ann.patch("/users/me", content=body, headers=headers)).status_code == 403
+
+
+async def test_mails_of_new_addresses_are_limited(
+    as_ann: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"MAIL_LIMIT_PER_ACCOUNT": "2/60"})
+    monkeypatch.setattr(user_service, "settings", limited)
+    codes = []
+    for number in range(3):
+        body = {"email": f"new{number}@example.com", "current_password": PASSWORD}
+        codes.append((await as_ann.patch("/users/me", json=body)).status_code)
+
+    assert codes == [200, 200, 429]
+
+
+async def test_a_change_of_password_that_came_too_late_is_refused(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
+        verdict = await passwords.verify_password(password, hashed)
+        ann.hashed_password = passwords.context.hash("Faster1Horse")
+        await db.commit()
+        return verdict
+
+    monkeypatch.setattr(user_service, "verify_password", verify)
+    body = {"password": "Another1Horse", "current_password": PASSWORD}
+
+    assert (await as_ann.patch("/users/me", json=body)).status_code == 403
+
+
+async def test_a_new_address_is_unproved_whatever_happened_meanwhile(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
+        verdict = await passwords.verify_password(password, hashed)
+        ann.is_verified = True  # the link to the old address was opened just now
+        await db.commit()
+        return verdict
+
+    monkeypatch.setattr(user_service, "verify_password", verify)
+    body = {"email": "new@example.com", "current_password": PASSWORD}
+    await as_ann.patch("/users/me", json=body)
+
+    await db.refresh(ann)
+    assert (ann.email, ann.is_verified) == ("new@example.com", False)
 
 
 async def test_registration_can_be_closed(

@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from app.core.exceptions import AppError, NotReadyError
+from app.core.exceptions import AppError, NotReadyError, RaceError
 from app.schemas.problem import FieldProblem, Problem
 
 DATABASE_ERRORS = (
@@ -65,6 +66,19 @@ async def on_database_error(_request: Request, error: Exception) -> JSONResponse
     return await on_app_error(_request, NotReadyError())
 
 
+async def on_sql_error(request: Request, error: DBAPIError) -> JSONResponse:
+    """Tell a deadlock, which may go well the next time, from a bug."""
+    if str(getattr(error.orig, "sqlstate", "")).startswith("40"):
+        return await on_database_error(request, error)
+    logger.error("The database refused a statement.", exc_info=error)
+    return await on_bug(request, error)
+
+
+async def on_race(_request: Request, _error: Exception) -> JSONResponse:
+    """Say that another request has just deleted what this one works on."""
+    return await on_app_error(_request, RaceError())
+
+
 async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
     """Say no more than that it was not the client's fault; the log has the traceback."""
     return respond(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
@@ -80,5 +94,8 @@ HANDLERS: dict[int | type[Exception], Any] = {
     HTTPException: on_http_error,
     RequestValidationError: on_validation_error,
     **dict.fromkeys(DATABASE_ERRORS, on_database_error),
+    DBAPIError: on_sql_error,
+    IntegrityError: on_race,
+    StaleDataError: on_race,
     Exception: on_bug,
 }

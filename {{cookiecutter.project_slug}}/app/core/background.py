@@ -25,4 +25,6 @@ async def start(job: Callable[..., Awaitable[None]], *arguments: object) -> None
 async def drain(patience: float | None = None) -> None:
     """Wait for the jobs under way, for at most so many seconds."""
     if _under_way:
-        await asyncio.wait(_under_way, timeout=patience)
+        _, unfinished = await asyncio.wait(_under_way, timeout=patience)
+        if unfinished:
+            logger.error("Jobs that were given up: %d.", len(unfinished))

@@ -16,7 +16,8 @@
     │   └── SessionNotFoundError
     ├── ConflictError                  409
     │   ├── EmailTakenError
-    │   └── LastSuperuserError
+    │   ├── LastSuperuserError
+    │   └── RaceError
     ├── UnacceptableError              422
     │   ├── GuessablePasswordError
     │   └── InvalidMailTokenError
@@ -138,6 +139,12 @@ class LastSuperuserError(ConflictError):
     """Without superusers nobody could make one."""
 
     detail = "The last superuser has to stay."
+
+
+class RaceError(ConflictError):
+    """Two requests came in each other's way; one of them was first."""
+
+    detail = "Another request has just changed or deleted it."
 
 
 class UnacceptableError(AppError):

@@ -63,12 +63,23 @@ def is_common(password: str) -> bool:
 
 def contains_any(password: str, *hints: str) -> bool:
     """Tell whether the password contains one of the words that are known about its owner."""
-    folded = password.lower()
-    return any(len(hint) >= SHORTEST_HINT and hint.lower() in folded for hint in hints)
+    words = [folded for hint in hints if len(folded := _fold(hint)) >= SHORTEST_HINT]
+    return any(word in _fold(password) for word in words)
+
+
+def is_text(password: str) -> bool:
+    """Tell whether it can be stored and sent: no control characters, no lone surrogates."""
+    return all(unicodedata.category(character) not in {"Cc", "Cs"} for character in password)
+
+
+def _fold(text: str) -> str:
+    """Leave out all that does not make a word another one."""
+    spelled = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(filter(str.isalnum, spelled))
 
 
 def _verify(password: str, hashed: str) -> Verdict:
-    usable = len(password) <= LONGEST and "\0" not in password
+    usable = len(password) <= LONGEST and is_text(password)
     secret = _normalise(password) if usable else ""
     if context.identify(hashed) == "bcrypt":
         truncated = secret.encode()[:BCRYPT_BYTES]  # as when the hash was made

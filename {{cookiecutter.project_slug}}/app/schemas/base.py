@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from app.core.passwords import is_common
+from app.core.passwords import is_common, is_text
 
 Value = TypeVar("Value")
 
@@ -82,6 +82,7 @@ Email = Annotated[
         "must not contain look-alike characters",
         lambda text: unicodedata.is_normalized("NFKC", text),
     ),
+    _must("must not contain an encoded word", lambda text: "=?" not in text),  # RFC 2047
     AfterValidator(lambda text: unicodedata.normalize("NFC", text.lower())),
 ]
 
@@ -89,6 +90,7 @@ Password = Annotated[
     SecretStr,
     Field(json_schema_extra={"minLength": 8, "maxLength": 100}),
     _must("must have 8 to 100 characters", lambda text: 8 <= len(text) <= 100),  # noqa: PLR2004 - it says so
+    _must("must not contain control characters", is_text),
     _must("must contain an uppercase letter", lambda text: any(map(str.isupper, text))),
     _must("must contain a lowercase letter", lambda text: any(map(str.islower, text))),
     _must("must contain a digit", lambda text: any(map(str.isdecimal, text))),

@@ -6,7 +6,6 @@ from datetime import timedelta
 from random import SystemRandom
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
@@ -50,8 +49,8 @@ class AuthService:
 
     async def request_link(self, email: str, purpose: Purpose) -> None:
         """Send a link to whoever has the address; nobody learns here whether anyone does."""
-        await self.throttle.hit(f"mail:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
         await self.throttle.hit(f"mail from:{self.address}", settings.MAIL_LIMIT_PER_ADDRESS)
+        await self.throttle.hit(f"mail:{purpose}:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
         self.mails.later(_send_link, email, purpose)
 
     async def verify(self, token: str) -> None:
@@ -64,6 +63,7 @@ class AuthService:
         user = await self.mails.redeem(token, "reset")
         user.is_verified = True
         await self.users.set_password(user, new_password)
+        await self.throttle.remember(self._familiar(user.email), FAMILIAR)  # no stranger
 
     async def _check(self, user: User | None, password: str) -> User:
         """Return the user if the password is right, which takes as long for nobody's."""
@@ -72,11 +72,7 @@ class AuthService:
         right, new_hash = await verify_password(password, hashed)
         if user is None or not right:
             raise InvalidCredentialsError
-        same = select(User).where(User.id == user.id, User.hashed_password == hashed)
-        user = await self.db.scalar(
-            same.with_for_update().execution_options(populate_existing=True)
-        )
-        if user is None:  # the password was changed in between
+        if not await self.users.lock(user, hashed):
             raise InvalidCredentialsError
         user.hashed_password = new_hash or user.hashed_password
         return user

@@ -47,12 +47,13 @@ class MailService:
             MailToken.purpose == purpose,
             MailToken.expires_at > utc_now(),
         )
-        used = delete(MailToken).where(good).returning(MailToken.user_id, MailToken.email)
-        for user_id, email in await self.db.execute(used):
-            owner = and_(User.id == user_id, User.email == email, User.is_active)
-            if user := await self.db.scalar(select(User).where(owner)):
-                return user
-        raise InvalidMailTokenError
+        mine = and_(MailToken.user_id == User.id, MailToken.email == User.email, User.is_active)
+        owner = select(User).join(MailToken, mine).where(good)
+        user = await self.db.scalar(owner.with_for_update(of=User))  # first: as every writer does
+        used = await self.db.scalar(delete(MailToken).where(good).returning(MailToken.user_id))
+        if user is None or used is None:
+            raise InvalidMailTokenError
+        return user
 
     def tell_of_new_password(self, user: User) -> None:
         """Tell the user, who may not have been the one."""

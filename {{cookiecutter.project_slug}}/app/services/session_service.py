@@ -75,6 +75,10 @@ class SessionService:
         if ended is None:
             raise SessionNotFoundError
 
+    async def log_out(self, session_id: str) -> None:
+        """End a session, or find that it has ended already."""
+        await self.db.execute(delete(Session).where(Session.id == session_id))
+
     async def end_all(self, user: User) -> None:
         """End every session of the user."""
         await self.db.execute(delete(Session).where(Session.user_id == user.id))

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from app.config import settings
 from app.core.exceptions import (
@@ -54,6 +55,12 @@ class UserService:
         """Return one page of users, oldest first."""
         return await get_page(self.db, select(User).order_by(User.id), **page.model_dump())
 
+    async def lock(self, user: User, hashed_password: str | None) -> User | None:
+        """Read a user again after a hash took its time, unless the password has changed since."""
+        same = select(User).where(User.id == user.id, User.hashed_password == hashed_password)
+        again = same.with_for_update().execution_options(populate_existing=True)
+        return await self.db.scalar(again)
+
     async def register(self, user_in: UserCreate, address: str) -> User:
         """Let somebody register, and ask for a proof of the email."""
         if not settings.REGISTRATION_OPEN:
@@ -78,6 +85,7 @@ class UserService:
         if changes.keys() & RIGHTS and not by.is_superuser:
             raise SuperuserRequiredError
         if changes.keys() & LOGIN and by.id == user.id:
+            await self._limit_mail(user, changes.get("email", user.email))
             await self._confirm(user, current)
         if RIGHTS & {name for name, value in changes.items() if value is False}:
             await self._keep_a_superuser(user)
@@ -109,7 +117,9 @@ class UserService:
         old_email = user.email
         for name, value in changes.items():
             setattr(user, name, value)
-        user.is_verified &= user.email == old_email
+        if user.email != old_email:
+            user.is_verified = False
+            flag_modified(user, "is_verified")  # whatever another request has just made of it
         await self._flush()
         if not user.is_active:
             await self.sessions.end_all(user)
@@ -117,12 +127,19 @@ class UserService:
             self.mails.tell_of_new_email(old_email)
             await self.mails.send_link(user, "verify")
 
+    async def _limit_mail(self, user: User, email: str) -> None:
+        """Let nobody send our mail to strangers by changing address again and again."""
+        if email != user.email:
+            await self.throttle.hit(f"mail:address:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
+            await self.throttle.hit(f"mail:user:{user.id}", settings.MAIL_LIMIT_PER_ACCOUNT)
+
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""
         try_ = f"confirm:{user.id}"
         await self.throttle.hit(try_, settings.LOGIN_LIMIT_PER_CLIENT)
-        given = password.get_secret_value() if password else ""
-        if not (await verify_password(given, user.hashed_password)).right:
+        given, hashed = password.get_secret_value() if password else "", user.hashed_password
+        right = (await verify_password(given, hashed)).right
+        if not right or not await self.lock(user, hashed) or not user.is_active:
             raise CurrentPasswordError
         await self.throttle.forgive(try_)
 
@@ -141,8 +158,7 @@ class UserService:
 
 async def _hash(user: User, password: SecretStr) -> str:
     secret = password.get_secret_value()
-    if contains_any(
-        secret, user.email.split("@")[0], settings.PROJECT_NAME, *user.full_name.split()
-    ):
+    names = [user.full_name, *user.full_name.split(), settings.PROJECT_NAME]
+    if contains_any(secret, user.email, user.email.split("@")[0], *names):
         raise GuessablePasswordError
     return await hash_password(secret)
