@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings, get_settings
+from app.core import passwords
 from tests.conftest import ROOT
 
 GOOD = "k3Jd8sLq0vZx7Yt2Nf5RbW9cMh4PgQ6uAe1oTi"
@@ -73,6 +74,19 @@ def test_a_database_that_is_not_served_is_refused(url: str) -> None:
 )
 def test_origins_are_a_list_in_json_or_with_commas(origins: object) -> None:
     assert make(ALLOWED_ORIGINS=origins).ALLOWED_ORIGINS == ["http://a", "http://b"]
+
+
+def test_keys_that_were_replaced_are_as_strong_as_the_new_one() -> None:
+    older = GOOD[::-1]
+    fallbacks = make(SECRET_KEY_FALLBACKS=f"{older},{GOOD}x").SECRET_KEY_FALLBACKS
+    assert [key.get_secret_value() for key in fallbacks] == [older, f"{GOOD}x"]
+
+    with pytest.raises(ValidationError):
+        make(SECRET_KEY_FALLBACKS="changethis")
+
+
+def test_the_commonest_passwords_are_many() -> None:
+    assert len(passwords.COMMON) > 3000
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "RS256"])

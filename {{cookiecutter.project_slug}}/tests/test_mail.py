@@ -303,3 +303,56 @@ def test_values_are_escaped_in_html() -> None:
     html = message.get_body(("html",))
     assert html
     assert "https://x/?a=1&amp;b=&quot;&lt;" in html.get_content()
+
+
+async def test_a_reset_proves_the_address_and_a_new_password_ends_other_links(
+    client: AsyncClient, as_root: AsyncClient, ann: User, db: AsyncSession, inbox: Inbox
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    await as_root.patch(f"/users/{ann.id}", json={"password": "Different1Horse"})
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body["token"] = inbox.token()
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+    await db.refresh(ann)
+    assert ann.is_verified
+
+
+async def test_a_link_of_a_user_who_was_locked_out_is_worth_nothing(
+    client: AsyncClient, ann: User, db: AsyncSession, inbox: Inbox
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    ann.is_active = False
+    await db.commit()
+
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/auth/password/forgot", EMAIL),
+        ("/auth/password/reset", {"token": "x", "new_password": NEW_PASSWORD}),
+        ("/auth/email/verify", {"token": "x"}),
+    ],
+)
+async def test_unknown_fields_are_refused(
+    client: AsyncClient, path: str, body: dict[str, str]
+) -> None:
+    response = await client.post(path, json=body | {"is_superuser": True})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "is_superuser"]
+
+
+async def test_jobs_that_are_given_up_at_a_stop_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await background.start(asyncio.sleep, 0.05)
+    await background.drain(patience=0.001)
+    await background.drain()
+
+    assert "Jobs that were given up: 1." in caplog.text

@@ -8,9 +8,11 @@ from httpx2 import AsyncClient, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.config import settings
 from app.core.secrets import fingerprint
 from app.db.base import utc_now
 from app.models import Session, User
+from app.services.session_service import SessionService
 from tests.conftest import PASSWORD, LogIn, MakeUser
 
 Connect = Callable[[], Awaitable[AsyncClient]]
@@ -121,11 +123,12 @@ async def test_a_logout_ends_this_session_alone_and_is_harmless_twice(
 
 
 async def test_sessions_are_listed_and_ended_one_by_one_or_all_at_once(
-    as_ann: AsyncClient, client: AsyncClient, tokens: Tokens
+    as_ann: AsyncClient, as_bob: AsyncClient, client: AsyncClient, tokens: Tokens
 ) -> None:
     sessions = (await as_ann.get("/auth/sessions")).json()
-    assert len(sessions) == 2
+    assert len(sessions) == 2  # and none of bob's
     assert sessions[0].keys() == {"id", "created_at", "updated_at", "expires_at"}
+    assert sessions[0]["created_at"] >= sessions[1]["created_at"]
 
     other = tokens["refresh_token"].partition(".")[0]
     assert (await as_ann.delete(f"/auth/sessions/{other}")).status_code == 204
@@ -133,6 +136,55 @@ async def test_sessions_are_listed_and_ended_one_by_one_or_all_at_once(
     assert len((await as_ann.get("/auth/sessions")).json()) == 1
 
     assert (await as_ann.delete("/auth/sessions")).status_code == 204
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await as_bob.get("/users/me")).is_success
+
+
+async def test_a_session_that_is_over_is_not_listed(
+    as_ann: AsyncClient, db: AsyncSession, tokens: Tokens
+) -> None:
+    other = tokens["refresh_token"].partition(".")[0]
+    over = update(Session).where(Session.id == other)
+    await db.execute(over.values(idle_at=utc_now() - timedelta(seconds=1)))
+    await db.commit()
+
+    assert len((await as_ann.get("/auth/sessions")).json()) == 1
+
+
+async def test_a_refresh_renews_the_idle_time_and_not_the_longest_life(
+    client: AsyncClient, db: AsyncSession, tokens: Tokens
+) -> None:
+    soon = utc_now() + timedelta(minutes=1)
+    await db.execute(update(Session).values(idle_at=soon, expires_at=soon))
+    await db.commit()
+
+    assert (await refresh(client, tokens["refresh_token"])).is_success
+
+    session = (await db.scalars(select(Session))).one()
+    await db.refresh(session)
+    assert session.expires_at == soon
+    assert session.idle_at > soon + timedelta(days=settings.SESSION_IDLE_DAYS - 1)
+
+
+async def test_a_session_lives_as_long_as_the_settings_say(
+    db: AsyncSession, tokens: Tokens
+) -> None:
+    assert tokens
+    session = (await db.scalars(select(Session))).one()
+
+    assert session.expires_at - session.created_at > timedelta(
+        days=settings.SESSION_EXPIRE_DAYS - 1
+    )
+    assert session.idle_at - session.created_at < timedelta(days=settings.SESSION_IDLE_DAYS + 1)
+
+
+async def test_many_logouts_at_once_are_all_well(as_ann: AsyncClient, db: AsyncSession) -> None:
+    session = (await db.scalars(select(Session))).one()
+    service = SessionService(db)
+
+    for _ in range(2):
+        await service.log_out(session.id)
+
     assert (await as_ann.get("/users/me")).status_code == 401
 
 
