@@ -13,7 +13,7 @@ help: ## Show this list
 new: $(UV) ## Make a project from your answers, beside this checkout or in OUTPUT=
 	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK)
 
-test: $(UV) ## Run the tests: bake every variant, and run what was baked
+test: $(UV) ## Run the tests: bake every pair of answers, and run what was baked
 	$(UV) run pytest -n auto
 
 check: $(UV) ## Lint and check types

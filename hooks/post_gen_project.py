@@ -42,8 +42,8 @@ def main() -> None:
     answers = json.loads(ANSWERS)
     for path in unwanted(answers):
         remove(Path(path))
-    for cache in list(Path().rglob("__pycache__")):  # of a checkout that was worked in
-        remove(cache)
+    for cache in [*Path().rglob("__pycache__"), *Path().glob(".*_cache")]:
+        remove(cache)  # of a checkout that was worked in
     exec(Path("scripts/make_env.py").read_text(), {"__name__": "__main__"})  # noqa: S102 - ours; half the time of runpy
     print(f"\nYour service is in {Path.cwd()}\nStart it:\n\n    cd {Path.cwd()} && make dev\n")
 

@@ -17,6 +17,7 @@ LONGEST_TEXT = 100
 UNSAFE = '"\\{}$`'
 TAKEN = {"app", "test", "tests"} | set(keyword.kwlist) | sys.stdlib_module_names
 
+# Where an answer is kept as it was given; see RULES.
 GIVEN = {"project_slug": "__project_slug"}
 
 Rule = Callable[[str], str | None]
@@ -26,7 +27,8 @@ def slug_problem(slug: str) -> str | None:
     """Tell what is wrong with a name of a folder, distribution and container image."""
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
         return (
-            "must be lower-case words of letters and digits joined by - or _, "
+            "must begin with a letter and be lower-case words of letters and digits "
+            "joined by - or _, "
             f"at most {LONGEST_SLUG} characters"
         )
     if slug.replace("-", "_") in TAKEN:

@@ -38,7 +38,9 @@ def stop() -> None:
 
 
 async def _ensure_database() -> None:
-    engine = create_async_engine(URL.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    engine = create_async_engine(
+        URL.set(database="postgres"), isolation_level="AUTOCOMMIT", connect_args={"timeout": 5}
+    )
     async with engine.connect() as connection:
         names = await connection.scalars(text("SELECT datname FROM pg_database"))
         if URL.database not in set(names):
@@ -65,5 +67,10 @@ def _run(program: str, *arguments: str, stdin: str | None = None) -> None:
 if __name__ == "__main__":
     try:
         {"start": start, "stop": stop}[sys.argv[1]]()
-    except (SQLAlchemyError, subprocess.SubprocessError) as error:
-        sys.exit(f"PostgreSQL at {URL.render_as_string()}: {error}")
+    except SQLAlchemyError:
+        sys.exit(
+            f"Another PostgreSQL answers at {URL.host}:{URL.port} and refuses our password. "
+            "Choose a free port in DATABASE_URL in .env, or stop that server."
+        )
+    except subprocess.SubprocessError as error:
+        sys.exit(f"PostgreSQL does not start at {URL.host}:{URL.port}; see .postgres/log. {error}")
