@@ -5,11 +5,11 @@ from logging.config import fileConfig
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.config import settings
 from app.db.base import UTCDateTime
-from app.db.session import build_engine
 from app.models import Base
 
 config = context.config
@@ -43,7 +43,9 @@ def migrate(connection: Connection) -> None:
 
 async def migrate_online() -> None:
     """Run the migrations on the database."""
-    engine = build_engine(url)
+    # Not the engine of the service: it limits the time of a statement, and its SQLite keeps foreign
+    # keys, so that a table which is made anew would take the rows that refer to it along.
+    engine = create_async_engine(url, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

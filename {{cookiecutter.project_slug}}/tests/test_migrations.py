@@ -1,11 +1,14 @@
 """The migrations make the tables that the models describe, forwards and backwards."""
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import migrations
 from app.db.session import build_engine
 from app.models import Item, User
-from tests.conftest import alembic_config
+from tests.conftest import ROOT, alembic_config
 from tests.database import temporary_database
 
 
@@ -79,3 +82,32 @@ def test_migrations_can_be_printed_as_sql(url: str, capsys: pytest.CaptureFixtur
     command.upgrade(config, "head", sql=True)
 
     assert "CREATE TABLE users" in capsys.readouterr().out
+
+
+ANEW = """
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("users", recreate="always"):
+        pass
+"""
+
+
+def test_a_table_that_sqlite_makes_anew_leaves_the_others_their_rows(tmp_path: Path) -> None:
+    scripts = shutil.copytree(ROOT / "alembic", tmp_path / "alembic")
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    config = Config(attributes={"url": url})
+    config.set_main_option("script_location", str(scripts))
+    command.upgrade(config, "head")
+    asyncio.run(fill(url))
+
+    (scripts / "versions" / "0002_anew.py").write_text(ANEW)
+    command.upgrade(config, "head")
+
+    with sqlite3.connect(tmp_path / "test.db") as connection:
+        assert connection.execute("SELECT count(*) FROM items").fetchone() == (1,)
+    connection.close()
