@@ -28,7 +28,7 @@ from tests.conftest import (
 PAIRS = [dict(zip(CHOICES, values, strict=True)) for values in AllPairs(list(CHOICES.values()))]
 
 DOCKER = {"Dockerfile", ".dockerignore", "compose.yaml"}
-MANIFESTS = {"kubernetes/kustomization.yaml", "kubernetes/service.yaml"}
+MANIFESTS = {"kubernetes/service.yaml"}
 # The files that an answer brings and no other answer to the question does.
 BROUGHT: dict[tuple[str, str], set[str]] = {
     ("ci", "github"): {".github/workflows/ci.yml"},

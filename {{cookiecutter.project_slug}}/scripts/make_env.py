@@ -1,22 +1,22 @@
 """Write `.env` from `.env.example`, with secrets of its own, unless there is one already."""
 
 import os
-from pathlib import Path
 
 PLACEHOLDER = "<secret>"
 
 
 def main() -> None:
     """Write the file, for its owner's eyes only."""
-    env = Path(".env")
-    if env.exists():
+    if os.path.exists(".env"):
         return
-    text = Path(".env.example").read_text(encoding="utf-8")
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    with open(".env.example", encoding="utf-8") as example:
+        text = "".join(line for line in example if not line.startswith("#"))
     while PLACEHOLDER in text:
         text = text.replace(PLACEHOLDER, os.urandom(32).hex(), 1)
-    env.touch(mode=0o600)
-    env.write_text(text, encoding="utf-8")
+    with open(
+        os.open(".env", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+    ) as env:
+        env.write(text)
 
 
 if __name__ == "__main__":
