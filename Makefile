@@ -10,8 +10,8 @@ ASK := $(shell test -t 0 || echo --no-input)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-new: $(UV) ## Make a project from your answers, beside this checkout or in OUTPUT=
-	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK)
+new: $(UV) ## Make a project from your answers, beside this checkout or in OUTPUT= (ANSWERS="database=postgresql ci=none")
+	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK) $(ANSWERS)
 
 test: $(UV) ## Run the tests: bake every pair of answers, and run what was baked
 	$(UV) run pytest -n auto

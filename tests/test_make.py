@@ -90,6 +90,15 @@ def test_answers_are_asked_for_on_a_terminal(checkout: Path, machine: dict[str, 
     run(["make", "postgres-stop"], project, machine)
 
 
+def test_answers_can_be_given_beforehand(checkout: Path, machine: dict[str, str]) -> None:
+    answers = "project_slug=orders license=BSD-3-Clause"
+    output = run(["make", "new", "OUTPUT=a b", f"ANSWERS={answers}"], checkout, machine)
+
+    project = checkout / "a b" / "orders"
+    assert f"cd '{project}' && make dev" in output
+    assert "BSD 3-Clause" in (project / "LICENSE").read_text()
+
+
 def test_a_target_says_what_it_does(source: Path) -> None:
     for line in ("make new", "make test", "make check", "make sandbox"):
         assert line in run(["make"], source, environment())

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.exceptions import AppError, UserNotFoundError
 from app.db.session import engine, get_db
 from app.models import Session, User
-from app.schemas.base import Email, Password
+from app.schemas.auth import Forgot
+from app.schemas.base import Password
 from app.schemas.user import UserCreate
 from app.services.mail_service import MailService
 from app.services.session_service import SessionService
@@ -39,6 +40,7 @@ def create_superuser(
 ) -> None:
     """Register a superuser."""
     with _plain_errors():
+        _spelled(email)  # before a password is asked for
         password = SecretStr(_read_password(from_stdin=password_stdin))
         user_in = UserCreate(email=email, full_name=full_name, password=password)
         rights = {"is_superuser": True, "is_verified": True}
@@ -80,8 +82,11 @@ def list_sessions(*, email: EmailOption) -> None:
         return await SessionService(db).get_many(await _find(db, email))
 
     with _plain_errors():
-        for session in _run(work):
-            typer.echo(f"{session.id}  since {session.created_at:%Y-%m-%d %H:%M} UTC")
+        sessions = _run(work)
+    for session in sessions:
+        typer.echo(f"{session.id}  since {session.created_at:%Y-%m-%d %H:%M} UTC")
+    if not sessions:
+        typer.echo("The user has no sessions.")
 
 
 @cli.command()
@@ -120,10 +125,15 @@ def _users(db: AsyncSession) -> UserService:
 
 
 async def _find(db: AsyncSession, email: str) -> User:
-    user = await _users(db).get_by_email(TypeAdapter[str](Email).validate_python(email))
+    user = await _users(db).get_by_email(_spelled(email))
     if user is None:
         raise UserNotFoundError
     return user
+
+
+def _spelled(email: str) -> str:
+    """Return an address as it is stored."""
+    return Forgot(email=email).email
 
 
 def _read_password(*, from_stdin: bool) -> str:

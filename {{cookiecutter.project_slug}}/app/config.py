@@ -53,7 +53,9 @@ DatabaseUrl = Annotated[str, AfterValidator(_with_driver)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[list[Secret], NoDecode, BeforeValidator(_split)]
 Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_split)]
-Limit = Annotated[str, Field(pattern=r"^[1-9][0-9]*/[1-9][0-9]*$")]
+Limit = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/[1-9][0-9]{0,6}$")]
+Prefix = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -71,7 +73,7 @@ class Settings(BaseSettings):
     PROJECT_NAME: str = Field(
         "FastAPI Project", description="Title of the API; issuer of its tokens"
     )
-    API_V1_PREFIX: str = Field("/api/v1", description="Path that version 1 is served under")
+    API_V1_PREFIX: Prefix = Field("/api/v1", description="Path that version 1 is served under")
     DEBUG: bool = Field(default=False, description="Development: show mails in the log")
 
     DATABASE_URL: DatabaseUrl = Field(
@@ -97,7 +99,7 @@ class Settings(BaseSettings):
     RESET_EXPIRE_MINUTES: int = Field(30, gt=0, description="Life of a link to a new password")
 
     SMTP_HOST: str = Field("", description="Mail server; without one, DEBUG shows mails in the log")
-    SMTP_PORT: int = Field(587, description="Its port")
+    SMTP_PORT: Port = Field(587, description="Its port")
     SMTP_USER: str | None = Field(None, description="Login of the mail server, if it wants one")
     SMTP_PASSWORD: SecretStr | None = Field(None, description="And its password")
     SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field(
@@ -129,8 +131,15 @@ class Settings(BaseSettings):
 
 
 def _explain(error: ValidationError) -> str:
-    lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-    return "\n".join(["The settings (environment variables or .env) are not usable:", *lines])
+    problems = [(e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+    lines = [f"  {'.'.join(map(str, loc))}: {message}" for loc, message in problems]
+    return "\n".join(
+        [
+            "The settings (environment variables or .env) are not usable:",
+            *lines,
+            "README.md lists them all; `make .env` writes a file that works, if there is none.",
+        ]
+    )
 
 
 @lru_cache

