@@ -56,7 +56,8 @@ def set_password(*, email: EmailOption, password_stdin: PasswordStdin = False) -
         new = TypeAdapter[SecretStr](Password).validate_python(password)
 
         async def work(db: AsyncSession) -> None:
-            await _users(db).set_password(await _find(db, email), new)
+            user, users = await _find(db, email), _users(db)
+            await users.set_password(user, await users.hash(new, user.email, user.full_name))
 
         _run(work)
     typer.echo("Password set; all sessions have ended.")

@@ -9,11 +9,13 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from httpx2 import ASGITransport, AsyncClient, Response
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from tests.database import server, temporary_database
@@ -98,6 +100,20 @@ def _start_early(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
+def statements() -> Generator[list[str]]:
+    """Yield the SQL that is executed from now on."""
+    executed: list[str] = []
+
+    def note(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
+        if arguments[2].startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+            executed.append(arguments[2])
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    yield executed
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
 async def connection(_engine: None) -> AsyncGenerator[AsyncConnection]:
     """Yield the connection of a test; whatever is committed there is gone after it."""
     async with engine.connect() as connection, connection.begin() as transaction:
@@ -154,6 +170,8 @@ def _no_secret_is_logged(
     records = [record for when in ("setup", "call") for record in caplog.get_records(when)]
     logged = "".join(record.getMessage() + (record.exc_text or "") for record in records)
     assert not [secret for secret in secrets_used if secret in logged]
+    shown = [record for record in records if record.getMessage().startswith("Mail to ")]
+    assert shown or "@example.com" not in logged  # no address, except of a mail in development
 
 
 @pytest.fixture

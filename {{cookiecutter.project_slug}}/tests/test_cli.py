@@ -82,6 +82,7 @@ def test_a_superuser_is_created_with_a_password_from_stdin_or_prompt(
     assert PASSWORD not in result.output
     root = asyncio.run(find("root@example.com"))
     assert root.is_superuser
+    assert root.is_verified
     assert asyncio.run(verify_password(PASSWORD, root.hashed_password)).right
 
 
@@ -213,7 +214,7 @@ def test_a_bad_address_is_told_before_the_password_is_asked_for() -> None:
 def test_what_has_expired_is_purged_and_nothing_else(root: str) -> None:
     asyncio.run(open_sessions(root, 2))
     asyncio.run(fill(root))
-    assert asyncio.run(count()) == [3, 2, 2]
+    assert asyncio.run(count()) == [4, 2, 2]
 
     assert run("purge").stdout == "Purged.\n"
 
@@ -227,7 +228,9 @@ async def fill(email: str) -> None:
     over = {"user_id": user.id, "expires_at": past}
     link = {"purpose": "reset", "email": email}
     async with async_session_factory() as db:
-        db.add(Session(id="x", refresh_hash="", idle_at=future, **over))
+        db.add(Session(id="over", refresh_hash="", idle_at=future, **over))
+        idle = over | {"expires_at": future, "idle_at": past}
+        db.add(Session(id="idle", refresh_hash="", **idle))
         db.add(MailToken(token_hash="old", **link, **over))
         db.add(MailToken(token_hash="new", **link, **(over | {"expires_at": future})))
         db.add(Throttle(key="old", hits=1, window_end=past))

@@ -78,10 +78,14 @@ async def test_every_reference_leads_somewhere(document: Document) -> None:
     assert "HTTPValidationError" not in references
 
 
-async def test_the_token_url_is_the_login(document: Document) -> None:
+async def test_clients_find_where_to_log_in_and_to_refresh(document: Document) -> None:
     (scheme,) = document["components"]["securitySchemes"].values()
 
-    assert f"POST {scheme['flows']['password']['tokenUrl']}" in operations(document)
+    flow = scheme["flows"]["password"]
+    assert flow["tokenUrl"].endswith("/auth/login")
+    assert flow["refreshUrl"].endswith("/auth/refresh")
+    for url in flow["tokenUrl"], flow["refreshUrl"]:
+        assert f"POST {url}" in operations(document)
 
 
 def test_operations_have_names_of_their_own() -> None:

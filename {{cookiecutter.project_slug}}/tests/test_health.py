@@ -1,5 +1,6 @@
 """What a load balancer asks."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.core import background
 from app.db.session import build_engine
 from app.main import app
 from app.services import health_service
@@ -48,6 +50,14 @@ async def test_a_service_is_not_ready_for_tables_that_it_does_not_know(
     assert (await client.get(READY)).status_code == 503
 
 
-async def test_the_service_starts_and_stops() -> None:
+async def test_what_is_under_way_is_finished_before_the_service_stops() -> None:
+    finished = asyncio.Event()
+
+    async def job() -> None:
+        await asyncio.sleep(0.01)
+        finished.set()
+
     async with app.router.lifespan_context(app):
-        pass
+        await background.start(job)
+
+    assert finished.is_set()

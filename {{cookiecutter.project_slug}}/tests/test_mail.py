@@ -3,39 +3,57 @@
 import asyncio
 import logging
 import re
+import ssl
+import time
+import warnings
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope
+import trustme
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from aiosmtpd.smtp import Session as Connection
 from httpx2 import AsyncClient
-from sqlalchemy import func, select, update
+from pydantic import SecretStr
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.core import background, email
 from app.db.base import utc_now
 from app.models import MailToken, User
+from app.schemas.user import UserCreate
+from app.services.mail_service import MailService
+from app.services.user_service import UserService
 from tests.conftest import PASSWORD
 
 NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 NEW_PASSWORD = "Another1Horse"
 EMAIL = {"email": "ann@example.com"}
+SECOND = timedelta(seconds=1)
+REAL_PAUSES = email.PAUSES
 
 
 class Inbox:
     """A mail server that keeps what it gets."""
 
     def __init__(self, secrets_used: set[str]) -> None:
+        self.port = 0
         self.messages: list[EmailMessage] = []
         self.reply = "250 OK"
+        self.free = asyncio.Event()  # to take a mail
+        self.free.set()
         self.secrets_used = secrets_used
 
     async def handle_DATA(self, _server: SMTP, _connection: Connection, envelope: Envelope) -> str:  # noqa: N802 - the server calls it
         """Keep a mail."""
+        await self.free.wait()
         message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
@@ -70,7 +88,8 @@ async def inbox(
     inbox = Inbox(secrets_used)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(inbox), "127.0.0.1", 0)
-    configure(monkeypatch, SMTP_PORT=server.sockets[0].getsockname()[1])
+    inbox.port = server.sockets[0].getsockname()[1]
+    configure(monkeypatch, SMTP_PORT=inbox.port)
     yield inbox
     server.close()
     await server.wait_closed()
@@ -215,11 +234,43 @@ async def test_a_new_address_is_told_and_asked_and_the_old_links_are_dead(
     assert (await client.post("/auth/password/reset", json=body)).status_code == 422
 
 
-async def test_a_failed_request_sends_nothing(client: AsyncClient, ann: User, inbox: Inbox) -> None:
-    response = await client.post("/users/", json=NEW | {"email": ann.email})
+async def test_what_could_not_be_committed_sends_nothing(
+    client: AsyncClient, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_session: AsyncSession) -> None:
+        statement = "COMMIT"
+        raise OperationalError(statement, {}, Exception())
 
-    assert response.status_code == 409
+    register = UserService.register
+
+    async def then_fail(users: UserService, user_in: UserCreate, address: str) -> User:
+        user = await register(users, user_in, address)
+        monkeypatch.setattr(AsyncSession, "commit", fail)
+        return user
+
+    monkeypatch.setattr(UserService, "register", then_fail)
+
+    assert (await client.post("/users/", json=NEW)).status_code == 503
     assert inbox.messages == []
+
+
+async def test_a_response_does_not_wait_for_its_mail(
+    client: AsyncClient, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_response: list[bool] = []
+    inbox.free.clear()
+    drain = background.drain
+
+    async def release() -> None:  # what a client of the tests does with each response
+        at_response.append(bool(inbox.messages))
+        inbox.free.set()
+        await drain()
+
+    monkeypatch.setattr(background, "drain", release)
+
+    assert (await client.post("/users/", json=NEW)).status_code == 201
+    assert at_response == [False]
+    inbox.token()
 
 
 async def test_a_mail_server_that_refuses_changes_no_answer_and_is_logged(
@@ -251,22 +302,119 @@ async def test_a_mail_server_that_is_away_changes_no_answer(
 
 
 async def test_a_mail_server_that_hangs_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def hang(_reader: object, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.2)
-        writer.close()
-
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    configure(monkeypatch, SMTP_PORT=server.sockets[0].getsockname()[1])
     monkeypatch.setattr(email, "TIMEOUT", 0.05)
+    inbox.free.clear()
 
-    await background.start(email.send, email.compose("email_changed", "ann@example.com"))
-    await background.drain(patience=0.001)  # a stop of the service does not wait for ever
-    await background.drain()
+    start = time.perf_counter()
+    await email.send(email.compose("email_changed", "ann@example.com"))
+
+    assert 0.15 <= time.perf_counter() - start < 1  # three tries
+    assert "given up" in caplog.text
+    inbox.free.set()
+
+
+async def test_the_second_and_third_try_come_later(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert email.PAUSES[0] == 0
+    assert REAL_PAUSES == (0, 5, 30)
+    monkeypatch.setattr(email, "PAUSES", (0, 0.02, 0.04))
+    inbox.reply = "451 later"
+
+    start = time.perf_counter()
+    await email.send(email.compose("email_changed", "ann@example.com"))
+
+    assert time.perf_counter() - start > 0.06
+    assert len(inbox.messages) == 3
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_link_lives_as_long_as_the_settings_say(
+    client: AsyncClient, as_ann: AsyncClient, db: AsyncSession
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    await as_ann.post("/auth/email/verify/request")
+
+    links = await db.scalars(select(MailToken))
+    lives = {link.purpose: link.expires_at - link.created_at for link in links}
+    assert abs(lives["reset"] - timedelta(minutes=settings.RESET_EXPIRE_MINUTES)) < SECOND
+    assert abs(lives["verify"] - timedelta(hours=settings.VERIFY_EXPIRE_HOURS)) < SECOND
+
+
+class Encrypted(NamedTuple):
+    """A mail server that wants TLS and a login."""
+
+    inbox: Inbox
+    logins: list[LoginPassword]
+
+
+@pytest.fixture
+async def encrypted(
+    request: pytest.FixtureRequest,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> AsyncGenerator[Encrypted]:
+    """Yield a mail server that wants TLS, in the way of the parameter, and a login."""
+    logins: list[LoginPassword] = []
+
+    def authenticate(*arguments: Any) -> AuthResult:  # noqa: ANN401 - the server's own types
+        logins.append(arguments[-1])
+        return AuthResult(success=True)
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    serve_logged_in = partial(SMTP, inbox, authenticator=authenticate, auth_required=True)
+
+    def serve() -> SMTP:
+        if request.param == "starttls":
+            return serve_logged_in(tls_context=context, require_starttls=True)
+        with warnings.catch_warnings(action="ignore"):  # it does not see that the socket is safe
+            return serve_logged_in(auth_require_tls=False)
+
+    loop = asyncio.get_running_loop()
+    wrapped = context if request.param == "tls" else None
+    server = await loop.create_server(serve, "127.0.0.1", 0, ssl=wrapped)
+    port = server.sockets[0].getsockname()[1]
+    login = {"SMTP_USER": "me", "SMTP_PASSWORD": SecretStr("Mail1Server")}
+    configure(monkeypatch, SMTP_PORT=port, SMTP_SECURITY=request.param, **login)
+    yield Encrypted(inbox, logins)
     server.close()
     await server.wait_closed()
 
+
+@pytest.mark.parametrize("encrypted", ["starttls", "tls"], indirect=True)
+async def test_mail_is_encrypted_and_the_server_is_logged_in_to(encrypted: Encrypted) -> None:
+    await email.send(email.compose("email_changed", "ann@example.com"))
+
+    assert len(encrypted.inbox.messages) == 1
+    assert encrypted.logins == [LoginPassword(b"me", b"Mail1Server")]
+
+
+async def test_mail_does_not_leave_unencrypted_where_encryption_is_asked_for(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, SMTP_PORT=inbox.port, SMTP_SECURITY="starttls")
+
+    await email.send(email.compose("email_changed", "ann@example.com"))
+
+    assert inbox.messages == []
+
+
+@pytest.mark.parametrize("encrypted", ["starttls", "tls"], indirect=True)
+async def test_a_mail_server_that_is_not_who_it_says_gets_nothing(
+    encrypted: Encrypted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    await email.send(email.compose("email_changed", "ann@example.com"))
+
+    assert (encrypted.inbox.messages, encrypted.logins) == ([], [])
     assert "given up" in caplog.text
 
 
@@ -356,3 +504,21 @@ async def test_jobs_that_are_given_up_at_a_stop_are_logged(
     await background.drain()
 
     assert "Jobs that were given up: 1." in caplog.text
+
+
+async def test_of_two_who_open_a_link_at_once_one_wins(
+    client: AsyncClient, ann: User, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_owner = MailService.find_owner
+
+    async def find_and_lose(mails: MailService, *arguments: Any, lock: bool = False) -> User:  # noqa: ANN401 - passed on
+        user = await find_owner(mails, *arguments, lock=lock)
+        if lock:  # the other one was faster
+            await mails.db.execute(delete(MailToken))
+        return user
+
+    monkeypatch.setattr(MailService, "find_owner", find_and_lose)
+    await client.post("/auth/password/forgot", json={"email": ann.email})
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 from jose import jws, jwt
+from pydantic import SecretStr
 
 from app.config import settings
 from app.core import security
@@ -105,3 +106,17 @@ def test_a_key_that_was_replaced_is_good_until_it_is_removed(
     with pytest.raises(InvalidTokenError):
         read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
     assert jws.verify(create_access_token(1, SESSION), KEY, "HS256")
+
+
+def test_a_token_lives_as_long_as_the_settings_say() -> None:
+    good = claims()
+
+    assert good["exp"] - good["iat"] == settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60
+    assert good["nbf"] == good["iat"]
+
+
+def test_the_keys_are_those_of_the_settings() -> None:
+    rotated = settings.model_copy(update={"SECRET_KEY_FALLBACKS": [SecretStr(OLD)]})
+
+    assert security.keys(rotated) == [KEY, OLD]
+    assert security.keys(settings) == security.KEYS

@@ -44,3 +44,11 @@ async def test_a_writer_takes_its_lock_at_once(sqlite: AsyncEngine) -> None:
 
         with pytest.raises(OperationalError, match="locked"):
             await two.execute(text("SELECT 1"))
+
+
+async def test_an_error_says_nothing_about_what_is_stored(sqlite: AsyncEngine) -> None:
+    async with sqlite.connect() as connection:
+        with pytest.raises(OperationalError) as caught:
+            await connection.execute(text("SELECT :email FROM nowhere"), {"email": "a@b.de"})
+
+    assert "a@b.de" not in str(caught.value)

@@ -227,3 +227,9 @@ async def test_a_token_of_one_user_does_not_open_the_session_of_another(
 
     assert (await as_ann.get("/users/me")).status_code == 401
     assert (await as_bob.get("/users/me")).is_success
+
+
+async def test_one_query_tells_who_asks(as_ann: AsyncClient, statements: list[str]) -> None:
+    assert (await as_ann.get("/users/me")).is_success
+
+    assert len(statements) == 1

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 from httpx2 import ASGITransport, AsyncClient
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import dependencies
 from app.config import Settings, settings
+from app.core.exceptions import TooManyTriesError
 from app.core.network import client_address
+from app.core.secrets import fingerprint
 from app.db.base import utc_now
 from app.main import app
-from app.models import Throttle
+from app.models import MailToken, Throttle, User
 from app.services import auth_service, user_service
-from tests.conftest import PASSWORD
+from app.services.throttle_service import ThrottleService
+from tests.conftest import PASSWORD, MakeUser
 
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
 WRONG = RIGHT | {"password": "Wrong1Horse"}
@@ -202,3 +207,130 @@ def test_an_address_is_believed_if_a_trusted_proxy_tells(
 def configure(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
     """Change the limits."""
     monkeypatch.setattr(auth_service, "settings", settings.model_copy(update=values))
+
+
+async def test_a_window_is_not_made_longer_by_further_tries(
+    client: AsyncClient, db: AsyncSession
+) -> None:
+    await log_in(client, WRONG)
+    first = set(await db.scalars(select(Throttle.window_end)))
+    await log_in(client, WRONG)
+
+    assert set(await db.scalars(select(Throttle.window_end))) == first
+
+
+async def test_registrations_are_counted_for_each_address(
+    client_from: From, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"REGISTRATION_LIMIT": "1/60"})
+    monkeypatch.setattr(user_service, "settings", limited)
+
+    codes: list[int] = []
+    for number in (1, 1, 2):
+        person = {"email": f"p{len(codes)}@example.com", "full_name": "P", "password": PASSWORD}
+        client = client_from(f"203.0.113.{number}")
+        codes.append((await client.post("/users/", json=person)).status_code)
+
+    assert codes == [201, 429, 201]
+
+
+async def test_nobody_is_sent_mails_by_registering_and_deleting_an_account(
+    client: AsyncClient, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"MAIL_LIMIT_PER_ACCOUNT": "2/60"})
+    monkeypatch.setattr(user_service, "settings", limited)
+    person = {"email": "victim@example.com", "full_name": "V", "password": PASSWORD}
+
+    links = []
+    for _ in range(3):
+        assert (await client.post("/users/", json=person)).status_code == 201
+        links.append(await db.scalar(select(func.count()).select_from(MailToken)))
+        await db.execute(delete(User))
+        await db.commit()
+
+    assert links == [1, 1, 0]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_an_address_does_not_stay_familiar_for_ever(
+    client_from: From, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, LOGIN_LIMIT_PER_ACCOUNT="1/60")
+    owner = client_from("203.0.113.9")
+    assert await log_in(owner, RIGHT) == [200]
+    await log_in(client_from("203.0.113.1"), WRONG)  # strangers have used up their tries
+    assert await log_in(owner, RIGHT) == [200]
+
+    familiar = fingerprint("familiar:ann@example.com|203.0.113.9")
+    over = update(Throttle).where(Throttle.key == familiar)
+    await db.execute(over.values(window_end=utc_now() - timedelta(seconds=1)))
+    await db.commit()
+
+    assert await log_in(owner, RIGHT) == [429]
+
+
+async def test_no_more_tries_are_taken_back_than_were_counted(db: AsyncSession) -> None:
+    throttle = ThrottleService(db)
+    await throttle.hit("something", "1/60")
+    await throttle.forgive("something")
+    await throttle.forgive("something")
+    await throttle.hit("something", "1/60")
+
+    with pytest.raises(TooManyTriesError):
+        await throttle.hit("something", "1/60")
+
+
+async def test_an_inactive_user_is_counted_though_the_password_is_right(
+    client: AsyncClient, make_user: MakeUser
+) -> None:
+    await make_user("ann", is_active=False)
+
+    assert await log_in(client, RIGHT, 6) == [403] * 5 + [429]
+
+
+async def test_a_try_that_nobody_had_time_for_is_not_counted(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as busy:
+        busy.setattr("app.core.passwords.LONGEST_QUEUE", 0)
+        assert await log_in(client, WRONG, 6) == [503] * 6
+
+    assert await log_in(client, WRONG) == [401]
+
+
+async def test_a_trusted_proxy_tells_who_is_calling(
+    client_from: From, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting = settings.model_copy(update={"TRUSTED_PROXIES": [ip_network("10.0.0.0/8")]})
+    monkeypatch.setattr(dependencies, "settings", trusting)
+    proxy = client_from("10.0.0.1")
+
+    async def log_in_behind(*forwarded: str) -> int:
+        headers = [("X-Forwarded-For", hop) for hop in forwarded]
+        return (await proxy.post("/auth/login", data=WRONG, headers=headers)).status_code
+
+    assert [await log_in_behind("203.0.113.1") for _ in range(6)] == [401] * 5 + [429]
+    assert await log_in_behind("203.0.113.2") == 401
+    # A client makes a header up; the proxy adds one of its own.
+    assert await log_in_behind("203.0.113.3", "203.0.113.1") == 429
+    assert await log_in_behind("203.0.113.1", "203.0.113.3") == 401
+
+
+async def test_a_known_address_makes_no_more_work_than_an_unknown_one(
+    client: AsyncClient, ann: User, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[str] = []
+
+    async def send_link(email: str, _purpose: str) -> None:
+        later.append(email)
+
+    monkeypatch.setattr(auth_service, "_send_link", send_link)
+    work = []
+    for email in (ann.email, "nobody@example.com"):
+        statements.clear()
+        await log_in(client, WRONG | {"username": email})
+        await client.post("/auth/password/forgot", json={"email": email})
+        work.append([statement.split()[0] for statement in statements])
+
+    assert work[0] == work[1]
+    assert later == [ann.email, "nobody@example.com"]

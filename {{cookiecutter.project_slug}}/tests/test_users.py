@@ -1,6 +1,9 @@
 """Registration, one's own account, and everyone's for superusers."""
 
 import json
+import unicodedata
+from itertools import pairwise
+from typing import Literal
 
 import pytest
 from httpx2 import AsyncClient
@@ -12,6 +15,7 @@ from app.models import User
 from app.services import user_service
 from tests.conftest import PASSWORD, LogIn, MakeUser
 
+FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 NEW = {"email": "newuser@example.com", "full_name": "New User", "password": "SecurePass123"}
 
 
@@ -372,3 +376,56 @@ async def test_an_id_is_never_given_out_twice(
 
 def _form(email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, str]:
     return {"username": email, "password": password}
+
+
+@pytest.mark.parametrize("field", ["is_active", "is_superuser"])
+async def test_a_right_is_not_null(as_root: AsyncClient, ann: User, field: str) -> None:
+    response = await as_root.patch(f"/users/{ann.id}", json={field: None})
+
+    assert response.status_code == 422
+
+
+async def test_an_accent_in_an_address_may_be_typed_in_either_way(client: AsyncClient) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "josé@example.com") for form in FORMS)
+
+    assert (await client.post("/users/", json=NEW | {"email": decomposed})).status_code == 201
+    assert (await client.post("/users/", json=NEW | {"email": composed})).status_code == 409
+
+
+async def test_a_superuser_confirms_a_change_of_the_own_password(as_root: AsyncClient) -> None:
+    me = (await as_root.get("/users/me")).json()["id"]
+
+    for path in ("/users/me", f"/users/{me}"):
+        assert (await as_root.patch(path, json={"password": "Another1Horse"})).status_code == 403
+
+
+async def test_a_new_password_is_not_made_of_what_is_new_about_its_owner(
+    as_ann: AsyncClient,
+) -> None:
+    body = {"full_name": "Different", "password": "Different1Name", "current_password": PASSWORD}
+
+    assert (await as_ann.patch("/users/me", json=body)).status_code == 422
+
+
+async def test_a_right_confirmation_takes_back_its_own_try(as_ann: AsyncClient) -> None:
+    passwords = [PASSWORD, *(f"Another{n}Horse" for n in range(7))]
+    pairs = [{"current_password": a, "password": b} for a, b in pairwise(passwords)]
+    codes = []
+    for body in pairs:
+        codes.append((await as_ann.patch("/users/me", json=body)).status_code)
+        form = {"username": "ann@example.com", "password": body["password"]}
+        token = (await as_ann.post("/auth/login", data=form)).json()["access_token"]
+        as_ann.headers["Authorization"] = f"Bearer {token}"
+
+    assert codes == [200] * 7
+
+
+async def test_wrong_confirmations_of_one_user_do_not_stop_another(
+    as_ann: AsyncClient, as_bob: AsyncClient
+) -> None:
+    wrong = {"email": "new@example.com", "current_password": "Wrong1Horse"}
+    for _ in range(6):
+        await as_ann.patch("/users/me", json=wrong)
+
+    right = {"password": "Another1Horse", "current_password": PASSWORD}
+    assert (await as_bob.patch("/users/me", json=right)).is_success

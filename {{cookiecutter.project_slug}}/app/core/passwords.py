@@ -45,6 +45,16 @@ class Verdict(NamedTuple):
     new_hash: str | None
 
 
+def check_queue() -> None:
+    """Return if a password can be checked soon.
+
+    Raises:
+        BusyError: if too many wait already.
+    """
+    if _waiting >= LONGEST_QUEUE:
+        raise BusyError
+
+
 async def hash_password(password: str) -> str:
     """Return the hash to store."""
     return await _in_thread(lambda: context.hash(_normalise(password)))
@@ -96,8 +106,7 @@ def _normalise(password: str) -> str:
 async def _in_thread(work: Callable[[], Result]) -> Result:
     """Keep the event loop free: a hash takes as long as a hundred requests."""
     global _waiting  # noqa: PLW0603 - one queue for the process, as there is one pool
-    if _waiting >= LONGEST_QUEUE:
-        raise BusyError
+    check_queue()
     _waiting += 1
     try:
         return await asyncio.get_running_loop().run_in_executor(_pool, work)

@@ -9,13 +9,20 @@ from jose import jws, jwt
 from jose.exceptions import JWSError
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.config import settings
+from app.config import Settings, settings
 from app.core.exceptions import InvalidTokenError
 
 LONGEST = 4096  # characters; the header is parsed before the signature is checked
 LIFETIME = timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES)
-KEYS = [key.get_secret_value() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 REQUIRED = ("exp", "iat", "nbf", "sub", "sid", "jti", "iss", "aud", "typ")
+
+
+def keys(settings: Settings) -> list[str]:
+    """Return the keys that tokens may be signed with, the one that signs new ones first."""
+    return [key.get_secret_value() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+KEYS = keys(settings)
 
 
 class TokenPayload(BaseModel):

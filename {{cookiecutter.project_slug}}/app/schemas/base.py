@@ -83,7 +83,7 @@ Email = Annotated[
         lambda text: unicodedata.is_normalized("NFKC", text),
     ),
     _must("must not contain an encoded word", lambda text: "=?" not in text),  # RFC 2047
-    AfterValidator(lambda text: unicodedata.normalize("NFC", text.lower())),
+    AfterValidator(str.lower),
 ]
 
 Password = Annotated[

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.core.exceptions import InactiveUserError, InvalidCredentialsError
-from app.core.passwords import verify_password
+from app.core.passwords import check_queue, verify_password
 from app.db.session import get_db
 from app.models import User
 from app.schemas.auth import TokenRead
@@ -38,6 +38,7 @@ class AuthService:
     async def log_in(self, username: str, password: str) -> TokenRead:
         """Return the first tokens of a new session."""
         email = _canonical(username)
+        check_queue()  # before the try is counted
         tries = await self._count_tries(email)
         user = await self._check(await self.users.get_by_email(email), password)
         if not user.is_active:
@@ -60,9 +61,11 @@ class AuthService:
 
     async def reset(self, token: str, new_password: SecretStr) -> None:
         """Give the user a new password."""
+        owner = await self.mails.find_owner(token, "reset")
+        hashed = await self.users.hash(new_password, owner.email, owner.full_name)
         user = await self.mails.redeem(token, "reset")
         user.is_verified = True
-        await self.users.set_password(user, new_password)
+        await self.users.set_password(user, hashed)
         await self.throttle.remember(self._familiar(user.email), FAMILIAR)  # no stranger
 
     async def _check(self, user: User | None, password: str) -> User:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
@@ -40,18 +40,20 @@ class MailService:
         self.db.add(link)
         self._send(purpose, user.email, link=f"{settings.FRONTEND_URL}/{purpose}?token={token}")
 
+    async def find_owner(self, token: str, purpose: Purpose, *, lock: bool = False) -> User:
+        """Return the user who was sent the link."""
+        mine = and_(MailToken.user_id == User.id, MailToken.email == User.email, User.is_active)
+        owner = select(User).join(MailToken, mine).where(_good(token, purpose))
+        user = await self.db.scalar(owner.with_for_update(of=User) if lock else owner)
+        if user is None:
+            raise InvalidMailTokenError
+        return user
+
     async def redeem(self, token: str, purpose: Purpose) -> User:
         """Return the user who was sent the link, and use it up."""
-        good = and_(
-            MailToken.token_hash == fingerprint(token),
-            MailToken.purpose == purpose,
-            MailToken.expires_at > utc_now(),
-        )
-        mine = and_(MailToken.user_id == User.id, MailToken.email == User.email, User.is_active)
-        owner = select(User).join(MailToken, mine).where(good)
-        user = await self.db.scalar(owner.with_for_update(of=User))  # first: as every writer does
-        used = await self.db.scalar(delete(MailToken).where(good).returning(MailToken.user_id))
-        if user is None or used is None:
+        user = await self.find_owner(token, purpose, lock=True)  # first, as every writer does
+        use = delete(MailToken).where(_good(token, purpose)).returning(MailToken.user_id)
+        if await self.db.scalar(use) is None:
             raise InvalidMailTokenError
         return user
 
@@ -76,3 +78,11 @@ class MailService:
         hours, minutes = settings.VERIFY_EXPIRE_HOURS, settings.RESET_EXPIRE_MINUTES
         message = compose(name, recipient, hours=str(hours), minutes=str(minutes), **values)
         self.later(send, message)
+
+
+def _good(token: str, purpose: Purpose) -> ColumnElement[bool]:
+    return and_(
+        MailToken.token_hash == fingerprint(token),
+        MailToken.purpose == purpose,
+        MailToken.expires_at > utc_now(),
+    )

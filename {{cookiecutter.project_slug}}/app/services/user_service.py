@@ -1,5 +1,6 @@
 """The rules about users."""
 
+from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
@@ -16,6 +17,7 @@ from app.core.exceptions import (
     LastSuperuserError,
     RegistrationClosedError,
     SuperuserRequiredError,
+    TooManyTriesError,
     UserNotFoundError,
 )
 from app.core.passwords import contains_any, hash_password, verify_password
@@ -67,13 +69,15 @@ class UserService:
             raise RegistrationClosedError
         await self.throttle.hit(f"register:{address}", settings.REGISTRATION_LIMIT)
         user = await self.create(user_in)
-        await self.mails.send_link(user, "verify")
+        with suppress(TooManyTriesError):  # of others, perhaps; the user can ask for it later
+            await self._count_mail_to(user.email)
+            await self.mails.send_link(user, "verify")
         return user
 
     async def create(self, user_in: UserCreate, **rights: bool) -> User:
         """Add a user."""
         user = User(email=user_in.email, full_name=user_in.full_name, **rights)
-        user.hashed_password = await _hash(user, user_in.password)
+        user.hashed_password = await self.hash(user_in.password, user.email, user.full_name)
         self.db.add(user)
         await self._flush()
         return user
@@ -81,22 +85,37 @@ class UserService:
     async def update(self, user: User, user_in: UserUpdate, *, by: User) -> User:
         """Change the fields that were sent, and only those."""
         changes = user_in.model_dump(exclude_unset=True)
-        current = changes.pop("current_password", None)
+        current, new = changes.pop("current_password", None), changes.pop("password", None)
+        email, full_name = (changes.get(f, getattr(user, f)) for f in ("email", "full_name"))
         if changes.keys() & RIGHTS and not by.is_superuser:
             raise SuperuserRequiredError
-        if changes.keys() & LOGIN and by.id == user.id:
-            await self._limit_mail(user, changes.get("email", user.email))
+        seen = user.hashed_password
+        confirmed = by.id == user.id and (new is not None or "email" in changes)
+        if confirmed:
+            await self._limit_mail(user, email)
             await self._confirm(user, current)
+        hashed = await self.hash(new, email, full_name) if new else None
         if RIGHTS & {name for name, value in changes.items() if value is False}:
             await self._keep_a_superuser(user)
-        if password := changes.pop("password", None):
-            await self.set_password(user, password)
+        if confirmed:
+            await self._take_up(user, seen)
+        if hashed:
+            await self.set_password(user, hashed)
         await self._apply(user, changes)
         return user
 
-    async def set_password(self, user: User, password: SecretStr) -> None:
+    async def hash(self, password: SecretStr, email: str, full_name: str) -> str:
+        """Return the hash of a password that is not made of what is known about its owner."""
+        secret = password.get_secret_value()
+        names = [full_name, *full_name.split(), settings.PROJECT_NAME]
+        if contains_any(secret, email, email.split("@", maxsplit=1)[0], *names):
+            raise GuessablePasswordError
+        await self.db.commit()  # lend no connection to the hashing
+        return await hash_password(secret)
+
+    async def set_password(self, user: User, hashed_password: str) -> None:
         """Give a user another password, which ends every session and link."""
-        user.hashed_password = await _hash(user, password)
+        user.hashed_password = hashed_password
         await self.db.flush()
         await self.sessions.end_all(user)
         await self.mails.revoke(user, "reset")
@@ -130,18 +149,24 @@ class UserService:
     async def _limit_mail(self, user: User, email: str) -> None:
         """Let nobody send our mail to strangers by changing address again and again."""
         if email != user.email:
-            await self.throttle.hit(f"mail:address:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
+            await self._count_mail_to(email)
             await self.throttle.hit(f"mail:user:{user.id}", settings.MAIL_LIMIT_PER_ACCOUNT)
+
+    async def _count_mail_to(self, email: str) -> None:
+        await self.throttle.hit(f"mail:address:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
 
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""
-        try_ = f"confirm:{user.id}"
-        await self.throttle.hit(try_, settings.LOGIN_LIMIT_PER_CLIENT)
-        given, hashed = password.get_secret_value() if password else "", user.hashed_password
-        right = (await verify_password(given, hashed)).right
-        if not right or not await self.lock(user, hashed) or not user.is_active:
+        await self.throttle.hit(f"confirm:{user.id}", settings.LOGIN_LIMIT_PER_CLIENT)
+        given = password.get_secret_value() if password else ""
+        if not (await verify_password(given, user.hashed_password)).right:
             raise CurrentPasswordError
-        await self.throttle.forgive(try_)
+
+    async def _take_up(self, user: User, seen: str) -> None:
+        """Go on after the hashing, unless the password that was confirmed has changed since."""
+        if not await self.lock(user, seen) or not user.is_active:
+            raise CurrentPasswordError
+        await self.throttle.forgive(f"confirm:{user.id}")
 
     async def _keep_a_superuser(self, user: User) -> None:
         """Refuse to lose the last superuser. The lock makes two who resign at once take turns."""
@@ -154,11 +179,3 @@ class UserService:
             await self.db.flush()
         except IntegrityError as error:  # the unique index decides: a look beforehand could race
             raise EmailTakenError from error
-
-
-async def _hash(user: User, password: SecretStr) -> str:
-    secret = password.get_secret_value()
-    names = [user.full_name, *user.full_name.split(), settings.PROJECT_NAME]
-    if contains_any(secret, user.email, user.email.split("@")[0], *names):
-        raise GuessablePasswordError
-    return await hash_password(secret)
