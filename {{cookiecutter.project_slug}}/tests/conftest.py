@@ -95,6 +95,8 @@ def server_process(server_database: str) -> Generator[subprocess.Popen[str]]:
 @pytest.fixture(scope="session", autouse=True)
 def _start_early(request: pytest.FixtureRequest) -> None:
     """Let the server import its modules while other tests run; it takes seconds."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # one worker of several runs all the tests that need it
     if any("server" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("server_process")
 

@@ -1,6 +1,6 @@
 """Logging in and out, and links by mail. `README.md` has a picture of it."""
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter
 
 from app.api.documentation import problems
 from app.core.exceptions import (
@@ -42,7 +42,7 @@ async def refresh(form: TokenForm, sessions: Sessions) -> TokenRead:
     return await sessions.refresh(form.refresh_token.get_secret_value())
 
 
-@router.post("/logout", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/logout", status_code=204)
 async def logout(_me: CurrentUser, token: CurrentToken, sessions: Sessions) -> None:
     """End this session, with all its tokens."""
     await sessions.log_out(token.sid)
@@ -54,25 +54,19 @@ async def list_sessions(me: CurrentUser, sessions: Sessions) -> list[Session]:
     return await sessions.get_many(me)
 
 
-@router.delete("/sessions", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/sessions", status_code=204)
 async def end_sessions(me: CurrentUser, sessions: Sessions) -> None:
     """End all your sessions, this one included."""
     await sessions.end_all(me)
 
 
-@router.delete(
-    "/sessions/{session_id}",
-    status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(SessionNotFoundError),
-)
+@router.delete("/sessions/{session_id}", status_code=204, responses=problems(SessionNotFoundError))
 async def end_session(session_id: SessionId, me: CurrentUser, sessions: Sessions) -> None:
     """End one of your sessions."""
     await sessions.end(me, session_id)
 
 
-@router.post(
-    "/password/forgot", status_code=status.HTTP_202_ACCEPTED, responses=problems(TooManyTriesError)
-)
+@router.post("/password/forgot", status_code=202, responses=problems(TooManyTriesError))
 async def forgot_password(body: Forgot, auth: Auth) -> None:
     """Send a link to choose a new password, if somebody has the address."""
     await auth.request_link(body.email, "reset")
@@ -80,7 +74,7 @@ async def forgot_password(body: Forgot, auth: Auth) -> None:
 
 @router.post(
     "/password/reset",
-    status_code=status.HTTP_204_NO_CONTENT,
+    status_code=204,
     responses=problems(InvalidMailTokenError, GuessablePasswordError),
 )
 async def reset_password(body: Reset, auth: Auth) -> None:
@@ -88,21 +82,13 @@ async def reset_password(body: Reset, auth: Auth) -> None:
     await auth.reset(body.token, body.new_password)
 
 
-@router.post(
-    "/email/verify",
-    status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(InvalidMailTokenError),
-)
+@router.post("/email/verify", status_code=204, responses=problems(InvalidMailTokenError))
 async def verify_email(body: Verify, auth: Auth) -> None:
     """Prove an address with the token of the link."""
     await auth.verify(body.token)
 
 
-@router.post(
-    "/email/verify/request",
-    status_code=status.HTTP_202_ACCEPTED,
-    responses=problems(TooManyTriesError),
-)
+@router.post("/email/verify/request", status_code=202, responses=problems(TooManyTriesError))
 async def request_verification(me: CurrentUser, auth: Auth) -> None:
     """Send yourself another link that proves your address."""
     await auth.request_link(me.email, "verify")

@@ -1,7 +1,5 @@
 """Items: one's own, and everyone's for superusers."""
 
-from fastapi import status
-
 from app.api.documentation import problems
 from app.api.routing import CollectionRouter
 from app.core.exceptions import ItemNotFoundError
@@ -18,7 +16,7 @@ async def list_items(page: PageQuery, items: Items) -> list[Item]:
     return await items.get_many(page)
 
 
-@router.post("/", response_model=ItemRead, status_code=status.HTTP_201_CREATED)
+@router.post("/", response_model=ItemRead, status_code=201)
 async def create_item(item_in: ItemCreate, items: Items) -> Item:
     """Add an item of your own."""
     return await items.create(item_in)
@@ -36,9 +34,7 @@ async def update_item(item_id: Id, item_in: ItemUpdate, items: Items) -> Item:
     return await items.update(item_id, item_in)
 
 
-@router.delete(
-    "/{item_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(ItemNotFoundError)
-)
+@router.delete("/{item_id}", status_code=204, responses=problems(ItemNotFoundError))
 async def delete_item(item_id: Id, items: Items) -> None:
     """Delete an item."""
     await items.delete(item_id)

@@ -1,7 +1,5 @@
 """Users: registration, one's own account, and everyone's for superusers."""
 
-from fastapi import status
-
 from app.api.documentation import problems
 from app.api.routing import CollectionRouter
 from app.core.exceptions import (
@@ -28,7 +26,7 @@ async def list_users(page: PageQuery, users: Users) -> list[User]:
 @router.post(
     "/",
     response_model=UserRead,
-    status_code=status.HTTP_201_CREATED,
+    status_code=201,
     responses=problems(EmailTakenError, RegistrationClosedError, TooManyTriesError),
 )
 async def create_user(user_in: UserCreate, users: Users, address: Address) -> User:
@@ -50,9 +48,7 @@ async def update_me(me: CurrentUser, user_in: UserUpdate, users: Users) -> User:
     return await users.update(me, user_in, by=me)
 
 
-@router.delete(
-    "/me", status_code=status.HTTP_204_NO_CONTENT, responses=problems(LastSuperuserError)
-)
+@router.delete("/me", status_code=204, responses=problems(LastSuperuserError))
 async def delete_me(me: CurrentUser, users: Users) -> None:
     """Delete your own account, and all that is yours."""
     await users.delete(me)
@@ -78,7 +74,7 @@ async def update_user(
 
 @router.delete(
     "/{user_id}",
-    status_code=status.HTTP_204_NO_CONTENT,
+    status_code=204,
     responses=problems(UserNotFoundError, LastSuperuserError),
 )
 async def delete_user(user: VisibleUser, users: Users) -> None:
