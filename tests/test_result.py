@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,21 @@ def test_an_ordinary_oauth2_client_logs_in_calls_refreshes_and_logs_out(
 
         assert oauth.post(f"{auth}/logout").status_code == 204
         assert oauth.get(f"{server.address}/api/v1/users/me").status_code == 401
+
+
+def test_a_thousand_wrong_logins_on_two_instances_are_five_tries(project: Project) -> None:
+    wrong = {"username": "victim@example.com", "password": "Wrong1Horse"}
+    with (
+        project.serve(*SERVE, str(free_port())) as one,
+        project.serve(*SERVE, str(free_port())) as two,
+        httpx2.Client(timeout=30) as client,
+    ):
+        urls = [f"{server.address}/api/v1/auth/login" for server in (one, two)]
+        codes = Counter(client.post(urls[n % 2], data=wrong).status_code for n in range(1000))
+
+        assert codes == {401: 5, 429: 995}
+        assert "Wrong1Horse" not in one.log() + two.log()
+        assert "victim" not in one.log() + two.log()
 
 
 def test_the_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:
