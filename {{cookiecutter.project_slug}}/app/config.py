@@ -74,13 +74,29 @@ class Settings(BaseSettings):
         "FastAPI Project", description="Title of the API; issuer of its tokens"
     )
     API_V1_PREFIX: Prefix = Field("/api/v1", description="Path that version 1 is served under")
-    DEBUG: bool = Field(default=False, description="Development: show mails in the log")
+    DEBUG: bool = Field(
+        default=False, description="Development: logs for people, mails shown in them, `/docs`"
+    )
+    DOCS: bool | None = Field(
+        None, description="Serve `/docs` and the OpenAPI document; if not set, in development only"
+    )
+    ALLOWED_HOSTS: Words = Field(
+        [], description="Names that are served, such as `*.example.com`; none: any"
+    )
+    STOP_DELAY_SECONDS: float = Field(
+        0, ge=0, description="How long requests are served after SIGTERM, while readiness is 503"
+    )
+    MAX_BODY_BYTES: int = Field(1024 * 1024, gt=0, description="Longest body of a request, bytes")
 
     DATABASE_URL: DatabaseUrl = Field(
         description="Where the data is; the scheme decides the dialect"
     )
     DATABASE_ECHO: bool = Field(
         default=False, description="Log every SQL statement, without values"
+    )
+
+    DATABASE_POOLER: bool = Field(
+        default=False, description="Behind PgBouncer or the like, in transaction mode"
     )
 
     SECRET_KEY: Secret = Field(description="Signs access tokens: 32 or more random characters")
@@ -128,6 +144,11 @@ class Settings(BaseSettings):
         ["http://localhost:3000"],
         description="Browser origins that may call the API: commas or a JSON list",
     )
+
+    @property
+    def docs(self) -> bool:
+        """Whether the documentation is served."""
+        return self.DEBUG if self.DOCS is None else self.DOCS
 
 
 def _explain(error: ValidationError) -> str:

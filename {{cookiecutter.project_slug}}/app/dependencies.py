@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import BackgroundTasks, Depends, Form, Path, Query, Request, Response
+from fastapi import BackgroundTasks, Depends, Form, Path, Request
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +14,7 @@ from app.core.security import TokenPayload, read_access_token
 from app.db.session import READ_ONLY, get_db
 from app.models import User
 from app.schemas.auth import RefreshForm
-from app.schemas.base import LARGEST_ID, PageParams
+from app.schemas.base import LARGEST_ID
 from app.services.auth_service import AuthService
 from app.services.item_service import ItemService
 from app.services.mail_service import MailService
@@ -25,18 +25,9 @@ AUTH = f"{settings.API_V1_PREFIX}/auth"
 oauth2_scheme = OAuth2PasswordBearer(tokenUrl=f"{AUTH}/login", refreshUrl=f"{AUTH}/refresh")
 
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-PageQuery = Annotated[PageParams, Query()]
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
 LoginForm = Annotated[OAuth2PasswordRequestForm, Depends()]
 TokenForm = Annotated[RefreshForm, Form()]
-
-
-async def forbid_storing(response: Response) -> None:
-    """Keep tokens out of every cache (RFC 6749 §5.1)."""
-    response.headers["Cache-Control"] = "no-store"
-
-
-no_store = Depends(forbid_storing)
 
 
 async def get_session(
@@ -103,9 +94,11 @@ async def get_token(
 CurrentToken = Annotated[TokenPayload, Depends(get_token)]
 
 
-async def get_current_user(token: CurrentToken, sessions: Sessions) -> User:
+async def get_current_user(request: Request, token: CurrentToken, sessions: Sessions) -> User:
     """Return the active user who sent the request."""
-    return await sessions.get_user(token)
+    user = await sessions.get_user(token)
+    request.state.user_id = user.id  # for the logs
+    return user
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]

@@ -1,47 +1,48 @@
 """The service: the only module that knows every part."""
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from app.api import health
-from app.api.documentation import ANY_PROBLEM, DocumentedFastAPI
+from app.api import docs, health
+from app.api.application import Application
 from app.api.errors import HANDLERS
 from app.api.v1.router import api_router
-from app.config import settings
+from app.config import Settings, settings
 from app.core.background import drain
+from app.core.lifecycle import watch_for_stop
+from app.core.logging import configure_logging
 from app.db.session import engine
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     """Let what is under way finish and close the connections when the service stops."""
-    logging.basicConfig(level=logging.INFO if settings.DEBUG else logging.WARNING)
+    configure_logging()
+    watch_for_stop()
     yield
     await drain(patience=10)
     await engine.dispose()
 
 
-app = DocumentedFastAPI(
-    title=settings.PROJECT_NAME,
-    version="1.0.0",
-    openapi_url=f"{settings.API_V1_PREFIX}/openapi.json",
-    lifespan=lifespan,
-    redirect_slashes=False,  # see CollectionRouter
-    exception_handlers=HANDLERS,
-    responses=ANY_PROBLEM,
-)
+def create_app(settings: Settings) -> Application:
+    """Return the service, as the settings want it."""
+    app = Application(settings, lifespan=lifespan, exception_handlers=HANDLERS)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.ALLOWED_ORIGINS,
+        allow_credentials=True,
+        allow_methods=["DELETE", "GET", "PATCH", "POST"],
+        allow_headers=["Authorization"],
+        expose_headers=["Link", "X-Request-ID"],
+    )
+    app.include_router(health.router)
+    app.include_router(api_router, prefix=settings.API_V1_PREFIX)
+    if settings.docs:
+        docs.include(app)
+    return app
 
-app.add_middleware(
-    CORSMiddleware,
-    allow_origins=settings.ALLOWED_ORIGINS,
-    allow_credentials=True,
-    allow_methods=["DELETE", "GET", "PATCH", "POST"],
-    allow_headers=["Authorization"],
-)
 
-app.include_router(health.router)
-app.include_router(api_router, prefix=settings.API_V1_PREFIX)
+app = create_app(settings)

@@ -4,10 +4,13 @@ import logging
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from tests.database import server, temporary_database
 resources = ExitStack()
 os.environ["DATABASE_URL"] = resources.enter_context(temporary_database())
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
+os.environ["DOCS"] = "true"
 os.environ["ENV_FILE"] = os.devnull  # the developer's .env is not for tests
 
 from app.config import settings
@@ -35,6 +39,28 @@ from app.services.session_service import SessionService
 
 PASSWORD = "Correct1Horse"
 ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Server:
+    """A server in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def address(self) -> str:
+        """Return where it is served, as soon as it is."""
+        while self.process.poll() is None:
+            if match := re.search(r"running on (http://[0-9.:]+)", self.log.read_text()):
+                return match[1]
+            time.sleep(0.01)
+        raise AssertionError(self.log.read_text())
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
 
 MakeUser = Callable[..., Awaitable[User]]
 LogIn = Callable[[User], Awaitable[AsyncClient]]
@@ -80,16 +106,28 @@ def server_database() -> Generator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def server_process(server_database: str) -> Generator[subprocess.Popen[str]]:
-    """Yield the process of a real server."""
+@contextmanager
+def serving(database: str, log: Path, **variables: str) -> Generator[Server]:
+    """Run a real server."""
     program = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1"]
-    environment = os.environ | {"DATABASE_URL": server_database, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [*program, "--port", "0"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        process.kill()
+    environment = os.environ | {"DATABASE_URL": database, **variables}
+    with (
+        log.open("w") as file,
+        subprocess.Popen([*program, "--port", "0"], cwd=ROOT, env=environment, stderr=file) as run,
+    ):
+        try:
+            yield Server(run, log)
+        finally:
+            run.kill()
+
+
+@pytest.fixture(scope="session")
+def server_process(
+    server_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Server]:
+    """Yield a real server, which may not be ready yet."""
+    with serving(server_database, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """What a load balancer asks."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.core import background
+from app.core import background, lifecycle
 from app.db.session import build_engine
 from app.main import app
 from app.services import health_service
@@ -61,3 +62,21 @@ async def test_what_is_under_way_is_finished_before_the_service_stops() -> None:
         await background.start(job)
 
     assert finished.is_set()
+
+
+async def test_a_service_that_is_asked_to_stop_is_not_ready_any_more(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_on: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: passed_on.append(number))
+    monkeypatch.setattr(lifecycle, "_stopping", False)
+    lifecycle.watch_for_stop()
+    assert (await client.get(READY)).status_code == 200
+
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.sleep(0.01)
+    signal.signal(signal.SIGTERM, before)
+
+    assert passed_on == [signal.SIGINT]
+    assert (await client.get(READY)).status_code == 503
+    assert (await client.get(LIVE)).status_code == 200

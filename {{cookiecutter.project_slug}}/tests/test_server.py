@@ -1,13 +1,15 @@
 """A real server, called over HTTP: an in-process client hides what a server shows."""
 
 import asyncio
-import re
+import contextlib
+import itertools
 import signal
 import statistics
-import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -16,33 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.db.session import build_engine
-from app.models import Session, User
+from app.models import Item, Session, User
 from app.services.session_service import SessionService
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, Server, serving
 
 pytestmark = pytest.mark.xdist_group("server")
 
 
 @pytest.fixture(scope="module")
-def server(server_process: subprocess.Popen[str]) -> Generator[str]:
+def server(server_process: Server) -> Generator[str]:
     """Yield the address of a server, which must stop cleanly and log no secret."""
-    yield _address(server_process)
-    server_process.send_signal(signal.SIGTERM)
-    _, log = server_process.communicate(timeout=10)
-    stopped = {0, -signal.SIGTERM}  # uvicorn repeats the signal when it is done
-    assert server_process.returncode in stopped, log
+    yield server_process.address()
+    code, log = server_process.stop(), server_process.log.read_text()
+    assert code == 0, log
     assert "Traceback" not in log
     assert PASSWORD not in log
     assert "eyJ" not in log  # how a token begins
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    assert process.stderr
-    for line in process.stderr:
-        if match := re.search(r"running on (http://\S+)", line):
-            return match[1]
-    message = "the server did not start"
-    raise AssertionError(message)
 
 
 @pytest.fixture
@@ -201,3 +192,76 @@ async def forget_superusers(database: str) -> None:
         await db.execute(delete(User).where(User.is_superuser))
         await db.commit()
     await engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
+    server_database: str, tmp_path: Path
+) -> None:
+    with (
+        serving(server_database, tmp_path / "log", STOP_DELAY_SECONDS="0.5") as server,
+        httpx2.Client(base_url=server.address(), timeout=30) as client,
+    ):
+        assert client.get("/health/ready").status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+
+        assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/live").status_code == 200
+        assert server.process.wait(timeout=10) == 0
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_survives_a_kill(server_database: str, tmp_path: Path) -> None:
+    with (
+        serving(server_database, tmp_path / "log") as server,
+        httpx2.Client(base_url=f"{server.address()}/api/v1", timeout=30) as client,
+    ):
+        tokens = register(client, "killed")
+        client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        acknowledged = write_until_killed(client, server)
+        titles = asyncio.run(titles_of(server_database, "killed@example.com"))
+
+    assert len(acknowledged) >= 10
+    assert acknowledged <= titles
+
+
+def write_until_killed(client: httpx2.Client, server: Server) -> set[str]:
+    """Add items until the server is gone, and return those that it has acknowledged."""
+    acknowledged: set[str] = set()
+    killer = threading.Timer(0.15, server.process.kill)
+    killer.start()
+    with contextlib.suppress(httpx2.TransportError):
+        for number in itertools.count():
+            if client.post("/items/", json={"title": str(number)}).status_code == 201:
+                acknowledged.add(str(number))
+    killer.join()
+    return acknowledged
+
+
+async def titles_of(database: str, email: str) -> set[str]:
+    """Return the titles of the items of a user."""
+    engine = build_engine(database)
+    async with AsyncSession(engine) as db:
+        mine = select(Item.title).join(User).where(User.email == email)
+        found = set(await db.scalars(mine))
+    await engine.dispose()
+    return found
+
+
+@pytest.mark.slow
+def test_two_servers_on_one_database_agree(
+    api: httpx2.Client, server_database: str, tmp_path: Path
+) -> None:
+    tokens = register(api, "shared")
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    with serving(server_database, tmp_path / "log") as other:
+        url = f"{other.address()}{settings.API_V1_PREFIX}"
+        assert httpx2.get(f"{url}/users/me", headers=headers).status_code == 200
+        assert api.post("/auth/logout", headers=headers).status_code == 204
+        assert httpx2.get(f"{url}/users/me", headers=headers).status_code == 401
+
+        wrong = {"username": "shared@example.com", "password": "Wrong1Horse"}
+        codes = [api.post("/auth/login", data=wrong).status_code for _ in range(3)]
+        codes += [httpx2.post(f"{url}/auth/login", data=wrong).status_code for _ in range(3)]
+        assert codes == [401] * 5 + [429]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import MEDIA_TYPE
@@ -25,13 +24,3 @@ ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
 def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of the failures that an operation is known for."""
     return {e.status.value: {"description": e.detail, "content": CONTENT} for e in errors}
-
-
-class DocumentedFastAPI(FastAPI):
-    """An app whose documentation knows problem documents."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
-        document = super().openapi()  # made once
-        document["components"]["schemas"] |= PROBLEM_SCHEMAS
-        return document

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.core.exceptions import AppError, NotReadyError, RaceError
 from app.schemas.problem import FieldProblem, Problem
@@ -27,6 +28,7 @@ DATABASE_ERRORS = (
 )
 logger = logging.getLogger(__name__)
 
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -47,9 +49,12 @@ async def on_app_error(_request: Request, error: AppError) -> JSONResponse:
     return respond(error.status, error.detail, headers=error.headers)
 
 
-async def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
     """Answer with what the framework says: no such route, no such method, no token."""
-    return respond(error.status_code, error.detail, headers=error.headers)
+    headers = error.headers
+    if error.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_methods(request))}  # it names those of one route only
+    return respond(error.status_code, error.detail, headers=headers)
 
 
 async def on_validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -70,8 +75,7 @@ async def on_sql_error(request: Request, error: DBAPIError) -> JSONResponse:
     """Tell a deadlock, which may go well the next time, from a bug."""
     if str(getattr(error.orig, "sqlstate", "")).startswith("40"):
         return await on_database_error(request, error)
-    logger.error("The database refused a statement.", exc_info=error)
-    return await on_bug(request, error)
+    raise error  # a bug
 
 
 async def on_race(_request: Request, _error: Exception) -> JSONResponse:
@@ -82,6 +86,13 @@ async def on_race(_request: Request, _error: Exception) -> JSONResponse:
 async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
     """Say no more than that it was not the client's fault; the log has the traceback."""
     return respond(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that the path of a request has (RFC 9110 §10.2.1)."""
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    return [m for m in METHODS if any(r.matches(scopes[m])[0] is Match.FULL for r in routes)]
 
 
 def _encodable(loc: Sequence[str | int]) -> list[str | int]:

@@ -3,11 +3,17 @@
 from typing import TypeVar
 
 from sqlalchemy import Select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 Row = TypeVar("Row")
 
 
-async def get_page(db: AsyncSession, rows: Select[Row], *, skip: int, limit: int) -> list[Row]:
-    """Return at most `limit` rows, after leaving out the first `skip`."""
-    return list(await db.scalars(rows.offset(skip).limit(limit)))
+def page_of(
+    rows: Select[Row], key: InstrumentedAttribute[int], *, after: int, skip: int, limit: int
+) -> Select[Row]:
+    """Return the query for a page in the order of the key, and for one row more.
+
+    To begin after a key costs the same on every page, and no row is seen twice or missed while
+    others come and go; to skip costs more the deeper the page is.
+    """
+    return rows.where(key > after).order_by(key).offset(skip).limit(limit + 1)

@@ -29,11 +29,17 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
+def _statement_caches() -> dict[str, int]:
+    """Prepare no statements where each transaction may have another connection of the pooler."""
+    names = ("statement_cache_size", "prepared_statement_cache_size")
+    return dict.fromkeys(names, 0) if settings.DATABASE_POOLER else {}
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {
         "pool_pre_ping": True,  # a restart of the server goes unnoticed
         "pool_timeout": 5,  # seconds, as below: rather an error than a request that hangs
-        "connect_args": {"timeout": 5, "command_timeout": 10},
+        "connect_args": {"timeout": 5, "command_timeout": 10, **_statement_caches()},
     },
     "sqlite": {},
 }

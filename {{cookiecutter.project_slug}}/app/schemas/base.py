@@ -40,6 +40,9 @@ class PageParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    after: Annotated[
+        int, Field(ge=0, le=LARGEST_ID, description="The id that the page begins after")
+    ] = 0
     skip: Annotated[int, Field(ge=0, le=LARGEST_ID)] = 0
     limit: Annotated[int, Field(ge=1, le=100)] = 100
 

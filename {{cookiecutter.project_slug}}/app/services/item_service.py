@@ -4,7 +4,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.exceptions import ItemNotFoundError
-from app.db.pagination import get_page
+from app.db.pagination import page_of
 from app.models import Item, User
 from app.schemas.base import PageParams
 from app.schemas.item import ItemCreate, ItemUpdate
@@ -25,8 +25,9 @@ class ItemService:
         return item
 
     async def get_many(self, page: PageParams) -> list[Item]:
-        """Return one page of items, oldest first."""
-        return await get_page(self.db, self._visible().order_by(Item.id), **page.model_dump())
+        """Return a page of items, oldest first, and one item more if there is a next page."""
+        items = page_of(self._visible(), Item.id, **page.model_dump())
+        return list(await self.db.scalars(items))
 
     async def create(self, item_in: ItemCreate) -> Item:
         """Add an item of the user's own."""

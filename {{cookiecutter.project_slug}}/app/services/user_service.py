@@ -21,7 +21,7 @@ from app.core.exceptions import (
     UserNotFoundError,
 )
 from app.core.passwords import contains_any, hash_password, verify_password
-from app.db.pagination import get_page
+from app.db.pagination import page_of
 from app.models import User
 from app.schemas.base import PageParams
 from app.schemas.user import UserCreate, UserUpdate
@@ -54,8 +54,9 @@ class UserService:
         return await self.db.scalar(select(User).where(User.email == email))
 
     async def get_many(self, page: PageParams) -> list[User]:
-        """Return one page of users, oldest first."""
-        return await get_page(self.db, select(User).order_by(User.id), **page.model_dump())
+        """Return a page of users, oldest first, and one user more if there is a next page."""
+        users = page_of(select(User), User.id, **page.model_dump())
+        return list(await self.db.scalars(users))
 
     async def lock(self, user: User, hashed_password: str | None) -> User | None:
         """Read a user again after a hash took its time, unless the password has changed since."""

@@ -20,12 +20,11 @@ from app.dependencies import (
     SessionId,
     Sessions,
     TokenForm,
-    no_store,
 )
 from app.models import Session
 from app.schemas.auth import Forgot, Reset, SessionRead, TokenRead, Verify
 
-router = APIRouter(prefix="/auth", tags=["authentication"], dependencies=[no_store])
+router = APIRouter(prefix="/auth", tags=["authentication"])
 
 
 @router.post(

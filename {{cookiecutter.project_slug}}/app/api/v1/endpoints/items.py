@@ -1,19 +1,20 @@
 """Items: one's own, and everyone's for superusers."""
 
 from app.api.documentation import problems
+from app.api.paging import LINKED, Paging
 from app.api.routing import CollectionRouter
 from app.core.exceptions import ItemNotFoundError
-from app.dependencies import Id, Items, PageQuery
+from app.dependencies import Id, Items
 from app.models import Item
 from app.schemas.item import ItemCreate, ItemRead, ItemUpdate
 
 router = CollectionRouter(prefix="/items", tags=["items"])
 
 
-@router.get("/", response_model=list[ItemRead])
-async def list_items(page: PageQuery, items: Items) -> list[Item]:
+@router.get("/", response_model=list[ItemRead], responses=LINKED)
+async def list_items(paging: Paging, items: Items) -> list[Item]:
     """List your items, oldest first; superusers see everyone's."""
-    return await items.get_many(page)
+    return paging.cut(await items.get_many(paging.page))
 
 
 @router.post("/", response_model=ItemRead, status_code=201)

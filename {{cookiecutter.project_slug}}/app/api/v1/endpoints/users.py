@@ -1,6 +1,7 @@
 """Users: registration, one's own account, and everyone's for superusers."""
 
 from app.api.documentation import problems
+from app.api.paging import LINKED, Paging
 from app.api.routing import CollectionRouter
 from app.core.exceptions import (
     CurrentPasswordError,
@@ -10,17 +11,17 @@ from app.core.exceptions import (
     TooManyTriesError,
     UserNotFoundError,
 )
-from app.dependencies import Address, CurrentUser, PageQuery, Users, VisibleUser, superuser_only
+from app.dependencies import Address, CurrentUser, Users, VisibleUser, superuser_only
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserRead, UserUpdate
 
 router = CollectionRouter(prefix="/users", tags=["users"])
 
 
-@router.get("/", response_model=list[UserRead], dependencies=[superuser_only])
-async def list_users(page: PageQuery, users: Users) -> list[User]:
+@router.get("/", response_model=list[UserRead], responses=LINKED, dependencies=[superuser_only])
+async def list_users(paging: Paging, users: Users) -> list[User]:
     """List users, oldest first. For superusers."""
-    return await users.get_many(page)
+    return paging.cut(await users.get_many(paging.page))
 
 
 @router.post(
