@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from blockbuster import blockbuster_ctx
 from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -199,6 +200,17 @@ async def connect(
 def secrets_used() -> set[str]:
     """Return the passwords and tokens of a test."""
     return {PASSWORD, "SecurePass123", "Another1Horse"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_event_loop() -> Generator[None]:
+    """Fail where code of ours waits for a file, a socket or a clock without letting others run."""
+    with blockbuster_ctx("app") as detector:
+        # What is done once, before there are requests.
+        for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
+            detector.functions[name].can_block_in("app/api/docs.py", "include")
+        detector.functions["os.path.abspath"].can_block_in("app/db/session.py", "build_engine")
+        yield
 
 
 @pytest.fixture(autouse=True)

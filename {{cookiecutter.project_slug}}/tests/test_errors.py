@@ -14,10 +14,11 @@ from app.models import User
 from app.services.user_service import UserService
 
 
-class Deadlock(Exception):  # noqa: N818 - the driver's own name
-    """What the driver says of a deadlock."""
+class Passing(Exception):  # noqa: N818 - as the driver names its own
+    """What the driver says of what will pass."""
 
-    sqlstate = "40P01"
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
 
 
 NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
@@ -153,7 +154,8 @@ async def test_a_database_that_fails_is_a_503(
     [
         (StaleDataError("DELETE"), 409),
         (IntegrityError("INSERT", {}, Exception("foreign key")), 409),
-        (DBAPIError("UPDATE", {}, Deadlock()), 503),
+        *((DBAPIError("UPDATE", {}, Passing(code)), 503) for code in ("40P01", "57P03", "08006")),
+        (DBAPIError("UPDATE", {}, Passing("22003")), 500),
         (DBAPIError("SELECT", {}, Exception("no such column")), 500),
     ],
 )

@@ -1,6 +1,7 @@
 """`/docs`, from our own server: it works without internet, and under a strict content policy."""
 
 import json
+import mimetypes
 from importlib.resources import as_file, files
 
 import fastapi_offline
@@ -45,6 +46,8 @@ def include(app: FastAPI) -> None:
         options = {"url": app.openapi_url, "dom_id": "#swagger-ui", "deepLinking": True}
         return Response(START.format(options=json.dumps(options)), media_type="text/javascript")
 
+    mimetypes.init()  # it reads files the first time, as does the document: not in a request
+    app.openapi()
     app.include_router(router)
     with as_file(files(fastapi_offline) / "static") as folder:
         app.mount("/docs/assets", StaticFiles(directory=folder))

@@ -24,10 +24,13 @@ DATABASE_ERRORS = (
     PoolTimeoutError,
     TimeoutError,
     ConnectionError,
+    FileNotFoundError,  # the socket of a PostgreSQL that has stopped
     gaierror,
 )
 logger = logging.getLogger(__name__)
 
+# Classes of PostgreSQL's codes: connection lost, deadlock, no resources, shutting down or starting.
+PASSING = ("08", "40", "53", "57P")
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,8 +75,8 @@ async def on_database_error(_request: Request, error: Exception) -> JSONResponse
 
 
 async def on_sql_error(request: Request, error: DBAPIError) -> JSONResponse:
-    """Tell a deadlock, which may go well the next time, from a bug."""
-    if str(getattr(error.orig, "sqlstate", "")).startswith("40"):
+    """Tell what may go well the next time from a bug."""
+    if str(getattr(error.orig, "sqlstate", "")).startswith(PASSING):
         return await on_database_error(request, error)
     raise error  # a bug
 

@@ -11,7 +11,11 @@ import aiosmtplib
 
 from app.config import settings
 
-TEMPLATES = Path(__file__).parent / "mails"
+# Read once: a file takes its time, and requests would wait.
+TEMPLATES = {
+    path.name: Template(path.read_text(encoding="utf-8"))
+    for path in (Path(__file__).parent / "mails").iterdir()
+}
 PAUSES = (0, 5, 30)  # seconds before each try
 TIMEOUT = 10  # seconds
 logger = logging.getLogger(__name__)
@@ -20,12 +24,12 @@ logger = logging.getLogger(__name__)
 def compose(name: str, recipient: str, **values: str) -> EmailMessage:
     """Return the mail of this name. The first line of its text is the subject."""
     values = {"project": settings.PROJECT_NAME, **values}
-    subject, _, text = _render(f"{name}.txt", values).partition("\n")
+    subject, _, text = TEMPLATES[f"{name}.txt"].substitute(values).partition("\n")
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, settings.MAIL_FROM, recipient
     message.set_content(text.lstrip())
     escaped = {key: escape(value) for key, value in values.items()}
-    message.add_alternative(_render(f"{name}.html", escaped), subtype="html")
+    message.add_alternative(TEMPLATES[f"{name}.html"].substitute(escaped), subtype="html")
     return message
 
 
@@ -65,7 +69,3 @@ def _show(message: EmailMessage) -> None:
         logger.info("Mail to %s: %s\n%s", message["To"], message["Subject"], body.get_content())
     else:
         logger.error("A mail was not sent: SMTP_HOST is not set.")
-
-
-def _render(name: str, values: dict[str, str]) -> str:
-    return Template((TEMPLATES / name).read_text(encoding="utf-8")).substitute(values)

@@ -4,7 +4,6 @@ Alembic could tell, but to import it takes a service half as long again to start
 """
 
 import re
-from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import text
@@ -14,8 +13,7 @@ SCRIPTS = Path(__file__).parents[2] / "alembic" / "versions"
 LINE = re.compile(r"^(down_revision|revision)\b[^=]*=(.+)$", re.MULTILINE)
 
 
-@lru_cache
-def expected_heads() -> set[str]:
+def find_heads() -> set[str]:
     """Return the newest revisions in the source: those that no other one follows."""
     found: dict[str, set[str]] = {"revision": set(), "down_revision": set()}
     for script in SCRIPTS.glob("*.py"):
@@ -24,7 +22,10 @@ def expected_heads() -> set[str]:
     return found["revision"] - found["down_revision"]
 
 
+HEADS = find_heads()  # once: to read files takes time, and requests would wait
+
+
 async def is_migrated(db: AsyncSession) -> bool:
     """Tell whether every migration has been applied, and none that the source does not know."""
     heads = await db.scalars(text("SELECT version_num FROM alembic_version"))
-    return set(heads) == expected_heads()
+    return set(heads) == HEADS

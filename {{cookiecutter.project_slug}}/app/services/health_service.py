@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.exceptions import NotReadyError
 from app.core.lifecycle import is_stopping
 from app.db.migrations import is_migrated
-from app.db.session import async_session_factory
+from app.db.session import READ_ONLY, async_session_factory
 
 PATIENCE = 2.0  # seconds
 
@@ -20,10 +20,18 @@ async def check_readiness() -> None:
     """
     if is_stopping():
         raise NotReadyError
-    try:
-        async with asyncio.timeout(PATIENCE), async_session_factory() as db:
-            ready = await is_migrated(db)
-    except (SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError
-        raise NotReadyError from error
-    if not ready:
+    # A task, because a connection to a database that hangs takes its time to be given up, too.
+    check = asyncio.create_task(_is_ready())
+    done, _ = await asyncio.wait([check], timeout=PATIENCE)
+    check.cancel()
+    if not done or not check.result():
         raise NotReadyError
+
+
+async def _is_ready() -> bool:
+    try:
+        async with async_session_factory() as db:
+            await db.connection(execution_options=READ_ONLY)  # no writer makes it wait
+            return await is_migrated(db)
+    except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
+        return False

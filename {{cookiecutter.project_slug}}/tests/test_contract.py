@@ -1,0 +1,87 @@
+"""Requests that a machine makes up from the OpenAPI document get the answers that it promises.
+
+`EXAMPLES=200 pytest -m slow tests/test_contract.py` tries more of them for each operation.
+"""
+
+import asyncio
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.db.session import build_engine
+from app.main import app
+from app.models import User
+from app.services.session_service import SessionService
+from tests.conftest import serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
+
+NO_LIMITS = {
+    "LOGIN_LIMIT_PER_CLIENT": "1000000/1",
+    "LOGIN_LIMIT_PER_ADDRESS": "1000000/1",
+    "LOGIN_LIMIT_PER_ACCOUNT": "1000000/1",
+    "REGISTRATION_LIMIT": "1000000/1",
+    "MAIL_LIMIT_PER_ACCOUNT": "1000000/1",
+    "MAIL_LIMIT_PER_ADDRESS": "1000000/1",
+}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+schema = schemathesis.openapi.from_dict(app.openapi())
+
+
+@pytest.fixture(scope="module")
+def service(server_database: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Yield the address of a service that does not count tries."""
+    log: Path = tmp_path_factory.mktemp("contract") / "log"
+    with serving(server_database, log, **NO_LIMITS) as server:
+        yield server.address()
+        assert "Traceback" not in log.read_text()
+
+
+async def log_in(engine: AsyncEngine, role: str) -> str:
+    """Make a user of a role, and return an access token."""
+    async with AsyncSession(engine) as db:
+        user = User(email=f"{os.urandom(8).hex()}@example.com", full_name=role, hashed_password="")
+        user.is_superuser = role == "superuser"
+        db.add(user)
+        await db.flush()
+        tokens = await SessionService(db).open(user.id)
+        await db.commit()
+    await engine.dispose()
+    return tokens.access_token
+
+
+@pytest.mark.parametrize("role", ["anonymous", "user", "superuser"])
+@schema.parametrize()
+@hypothesis_settings(
+    max_examples=int(os.environ.get("EXAMPLES", "5")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_answers_are_as_documented(
+    case: schemathesis.Case[Any], role: str, service: str, server_database: str
+) -> None:
+    headers = {}
+    if role != "anonymous":
+        engine = build_engine(server_database)
+        token = asyncio.run(log_in(engine, role))  # anew: the last call may have ended it
+        headers["Authorization"] = f"Bearer {token}"
+
+    case.call_and_validate(base_url=service, headers=headers, checks=CHECKS)

