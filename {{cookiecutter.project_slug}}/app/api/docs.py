@@ -46,8 +46,8 @@ def include(app: FastAPI) -> None:
         options = {"url": app.openapi_url, "dom_id": "#swagger-ui", "deepLinking": True}
         return Response(START.format(options=json.dumps(options)), media_type="text/javascript")
 
-    mimetypes.init()  # it reads files the first time, as does the document: not in a request
-    app.openapi()
     app.include_router(router)
     with as_file(files(fastapi_offline) / "static") as folder:
         app.mount("/docs/assets", StaticFiles(directory=folder))
+    mimetypes.init()  # it reads files the first time, as does the document: not in a request
+    app.openapi()
