@@ -1,17 +1,21 @@
 """Does the result work, installed from its own project file into an environment of its own?"""
 
+import gzip
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
 from oauthlib.oauth2 import LegacyApplicationClient
+from playwright.sync_api import ConsoleMessage, sync_playwright
 from requests_oauthlib import OAuth2Session
 
 from tests.conftest import CHOICES, ROOT, Bake
@@ -234,6 +238,86 @@ def test_a_thousand_wrong_logins_on_two_instances_are_five_tries(project: Projec
         assert codes == {401: 5, 429: 995}
         assert "Wrong1Horse" not in one.log() + two.log()
         assert "victim" not in one.log() + two.log()
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what a service tells about itself."""
+
+    received: ClassVar[dict[str, bytes]] = {}
+
+    def do_POST(self) -> None:
+        """Keep it."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.received[self.path] = self.received.get(self.path, b"") + body
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_traces_and_metrics_are_sent_by_settings_alone(project: Project) -> None:
+    project.run(UV, "sync", "--quiet", "--group", "telemetry")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        variables = {
+            "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+            "OTEL_METRIC_EXPORT_INTERVAL": "200",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
+        with project.serve(*SERVE, str(free_port()), **variables) as server:
+            weak = ANN | {"email": "traced@example.com", "password": "weakpassword"}
+            assert httpx2.post(f"{server.address}/api/v1/users/", json=weak).status_code == 422
+            time.sleep(1)
+        collector.shutdown()
+
+    assert Collector.received.keys() == {"/v1/traces", "/v1/metrics"}
+    for body in Collector.received.values():
+        assert b"/api/v1/users/" in body
+        assert b"weakpassword" not in body
+
+
+def find_browser() -> str | None:
+    """Return the path of Chromium, if this machine has it."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
+def test_the_documentation_works_in_a_browser_without_internet(project: Project) -> None:
+    with project.serve(*SERVE, str(free_port())) as server, sync_playwright() as playwright:
+        body = ANN | {"email": "browser@example.com"}
+        assert httpx2.post(f"{server.address}/api/v1/users/", json=body).status_code == 201
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        page = browser.new_page()
+        problems: list[str] = []
+
+        def note(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"}:
+                problems.append(message.text)
+
+        page.on("console", note)
+        page.on("requestfailed", lambda request: problems.append(request.url))
+        page.goto(f"{server.address}/docs")
+
+        page.get_by_role("button", name="Authorize").click()
+        page.get_by_label("username:").fill(body["email"])
+        page.get_by_label("password:").fill(PASSWORD)
+        page.get_by_label("Authorize", exact=True).or_(
+            page.locator(".auth-btn-wrapper").get_by_text("Authorize", exact=True)
+        ).first.click()
+        page.get_by_role("button", name="Close").click()
+        operation = page.locator("#operations-users-get_me_api_v1_users_me_get")
+        operation.click()
+        operation.get_by_role("button", name="Try it out").click()
+        operation.get_by_role("button", name="Execute").click()
+        shown = operation.locator(".live-responses-table").get_by_text(body["email"])
+        shown.first.wait_for(timeout=10_000)
+        browser.close()
+
+    assert problems == []
 
 
 def test_the_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:

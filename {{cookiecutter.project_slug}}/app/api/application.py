@@ -23,6 +23,7 @@ class Application(FastAPI):
             redirect_slashes=False,  # see `CollectionRouter`
             max_body_size=settings.MAX_BODY_BYTES,  # counts what comes in chunks
             responses=ANY_PROBLEM,
+            telemetry={"logs": False},  # they would hold what was refused: passwords, too
             **options,
         )
         self.settings = settings
