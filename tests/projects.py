@@ -77,6 +77,7 @@ class Server:
 
     address: str
     output: Path
+    pid: int
 
     def log(self) -> str:
         """Return what it has printed."""
@@ -104,7 +105,7 @@ def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -
         ) as process,
     ):
         try:
-            yield Server(_address(process, output), output)
+            yield Server(_address(process, output), output, process.pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
