@@ -71,11 +71,11 @@ async def titles(address: str) -> set[str]:
     """Return the titles of all items, page after page."""
     found: set[str] = set()
     async with client_of(address) as client:
-        after, page = 0, [{}]
-        while page:
+        after: int | None = 0
+        while after is not None:
             page = (await client.get("/items/", params={"after": after})).json()
             found |= {item["title"] for item in page}
-            after = page[-1]["id"] if page else after
+            after = page[-1]["id"] if page else None
     return found
 
 
