@@ -202,7 +202,7 @@ def secrets_used() -> set[str]:
     return {PASSWORD, "SecurePass123", "Another1Horse"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _nothing_blocks_the_event_loop() -> Generator[None]:
     """Fail where code of ours waits for a file, a socket or a clock without letting others run."""
     with blockbuster_ctx("app") as detector:

@@ -168,3 +168,26 @@ async def test_requests_that_come_in_each_others_way_are_told_from_bugs(
     monkeypatch.setattr(UserService, "create", fail)
 
     assert (await client.post("/users/", json=NEW)).status_code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "named"),
+    [
+        (b'{"email": "a@example.com", "email": "b@example.com"}', 422, "email"),
+        (b'{"x": {"y": 1, "y": 2}}', 422, "y"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', 422, "?"),
+        (b'{"' + b"n" * 5000 + b'": 1, "' + b"n" * 5000 + b'": 2}', 422, "nnn"),
+        (b"[" * 100_000, 400, "body"),
+        (b'{"a":' * 20_000, 400, "body"),
+    ],
+)
+async def test_a_body_that_can_be_read_in_two_ways_or_in_none_is_refused(
+    client: AsyncClient, body: bytes, code: int, named: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await client.post("/users/", content=body, headers=headers)
+
+    assert response.status_code == code
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert named in response.json()["detail"]
+    assert len(response.content) < 500

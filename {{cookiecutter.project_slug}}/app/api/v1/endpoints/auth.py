@@ -1,8 +1,7 @@
 """Logging in and out, and links by mail. `README.md` has a picture of it."""
 
-from fastapi import APIRouter
-
 from app.api.documentation import problems
+from app.api.routing import Router
 from app.core.exceptions import (
     GuessablePasswordError,
     InactiveUserError,
@@ -24,7 +23,7 @@ from app.dependencies import (
 from app.models import Session
 from app.schemas.auth import Forgot, Reset, SessionRead, TokenRead, Verify
 
-router = APIRouter(prefix="/auth", tags=["authentication"])
+router = Router(prefix="/auth", tags=["authentication"])
 
 
 @router.post(
