@@ -130,7 +130,8 @@ def main() -> None:
     if sentences := problems(answers):
         sys.exit("\n".join(f"ERROR: {sentence}" for sentence in sentences))
     for path in unwanted(answers) + caches():
-        remove(path)
+        if os.path.lexists(path):  # a cache may lie in a cache
+            remove(path)
     with open("scripts/make_env.py", encoding="utf-8") as script:
         exec(script.read(), {"__name__": "__main__"})  # noqa: S102 - ours; half the time of runpy
     folder = os.getcwd()

@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Application:
         allow_origins=settings.ALLOWED_ORIGINS,
         allow_credentials=True,
         allow_methods=["DELETE", "GET", "PATCH", "POST"],
-        allow_headers=["Authorization"],
+        allow_headers=["Authorization", "X-Request-ID"],
         expose_headers=["Link", "X-Request-ID"],
     )
     app.include_router(health.router)

@@ -209,6 +209,10 @@ def _nothing_blocks_the_event_loop() -> Generator[None]:
         # What is done once, before there are requests.
         for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
             detector.functions[name].can_block_in("app/api/docs.py", "include")
+        for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
+            # Of a new connection, not of a request: the driver looks for files with passwords.
+            place = "asyncpg/connect_utils.py"
+            detector.functions[name].can_block_in(place, "_parse_connect_dsn_and_args")
         detector.functions["os.path.abspath"].can_block_in("app/db/session.py", "build_engine")
         yield
 

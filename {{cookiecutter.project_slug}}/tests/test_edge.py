@@ -164,14 +164,17 @@ def test_logs_of_development_are_for_people(
         ("example.org", 400),
         ("evil.com", 400),
         ("evilexample.org", 400),
+        ("api.example.com:evil.com", 400),
         ("", 400),
     ],
 )
 async def test_only_hosts_of_the_settings_are_served(host: str, code: int) -> None:
-    async with client_of(ALLOWED_HOSTS="api.example.com,*.example.org") as client:
-        answer = await client.get("/health/live", headers={"Host": host})
+    async with client_of(ALLOWED_HOSTS="Api.example.com,*.example.org") as client:
+        answer = await client.get("/docs", headers={"Host": host})
+        health = await client.get("/health/live", headers={"Host": host})
 
     assert answer.status_code == code
+    assert health.status_code == 200  # a probe asks an address
     assert code == 200 or answer.json()["detail"] == "This host is not served here."
 
 
@@ -293,3 +296,10 @@ async def test_the_edge_leaves_alone_what_is_no_request() -> None:
     await Edge(listen, settings)({"type": "lifespan"}, nothing, nothing)
 
     assert seen == ["lifespan"]
+
+
+@pytest.mark.parametrize("length", ["abc", "9" * 5000, "-1"])
+async def test_a_length_that_is_no_number_is_refused(anyone: AsyncClient, length: str) -> None:
+    answer = await anyone.post("/api/v1/users/", headers={"Content-Length": length})
+
+    assert answer.status_code == 400

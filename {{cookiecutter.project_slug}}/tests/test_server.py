@@ -199,7 +199,7 @@ def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
     server_database: str, tmp_path: Path
 ) -> None:
     with (
-        serving(server_database, tmp_path / "log", STOP_DELAY_SECONDS="0.5") as server,
+        serving(server_database, tmp_path / "log", STOP_DELAY_SECONDS="2") as server,
         httpx2.Client(base_url=server.address(), timeout=30) as client,
     ):
         assert client.get("/health/ready").status_code == 200
@@ -229,13 +229,12 @@ def test_what_was_acknowledged_survives_a_kill(server_database: str, tmp_path: P
 def write_until_killed(client: httpx2.Client, server: Server) -> set[str]:
     """Add items until the server is gone, and return those that it has acknowledged."""
     acknowledged: set[str] = set()
-    killer = threading.Timer(0.15, server.process.kill)
-    killer.start()
     with contextlib.suppress(httpx2.TransportError):
         for number in itertools.count():
             if client.post("/items/", json={"title": str(number)}).status_code == 201:
                 acknowledged.add(str(number))
-    killer.join()
+            if len(acknowledged) == 10:
+                threading.Timer(0.05, server.process.kill).start()
     return acknowledged
 
 

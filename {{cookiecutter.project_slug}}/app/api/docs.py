@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+from html import escape
 from importlib.resources import as_file, files
 
 import fastapi_offline
@@ -38,7 +39,7 @@ def include(app: FastAPI) -> None:
 
     @router.get("")
     async def page() -> HTMLResponse:
-        html = PAGE.format(title=app.title)
+        html = PAGE.format(title=escape(app.title))
         return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
 
     @router.get("/start.js")

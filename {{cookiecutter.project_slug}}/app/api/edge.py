@@ -25,6 +25,8 @@ HEADERS = MappingProxyType(
         "X-Frame-Options": "DENY",
     }
 )
+LONGEST_NUMBER = 18  # digits
+PORT = re.compile(r":[0-9]+$")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 logger = logging.getLogger("app.requests")
 
@@ -47,7 +49,8 @@ class Edge:
         answer = Answer(send)
         start = time.perf_counter()
         try:
-            await (self._refuse(headers) or self.app)(scope, receive, answer.send)
+            refusal = self._refuse(scope["path"], headers)
+            await (refusal or self.app)(scope, receive, answer.send)
         except Exception:
             if not answer.complete:
                 raise  # the server closes the connection, and logs why
@@ -55,14 +58,21 @@ class Edge:
         finally:
             _log(scope, answer.status, time.perf_counter() - start)
 
-    def _refuse(self, headers: Headers) -> Response | None:
+    def _refuse(self, path: str, headers: Headers) -> Response | None:
         """Return the answer to a request that nobody needs to read."""
-        host = headers.get("Host", "").partition(":")[0].lower()
-        if self.hosts and not any(_matches(host, pattern) for pattern in self.hosts):
+        # Who asks for health, asks an address: a container's or a pod's.
+        if not path.startswith("/health/") and not self._serves(headers.get("Host", "")):
             return respond(400, "This host is not served here.")
-        if int(headers.get("Content-Length", 0)) > self.longest_body:
+        length = headers.get("Content-Length", "0")
+        if len(length) > LONGEST_NUMBER or not length.isdecimal():
+            return respond(400, "Content-Length is not a number.")
+        if int(length) > self.longest_body:
             return respond(413, f"The body must not have more than {self.longest_body} bytes.")
         return None
+
+    def _serves(self, host: str) -> bool:
+        name = PORT.sub("", host.lower())
+        return not self.hosts or any(_matches(name, pattern.lower()) for pattern in self.hosts)
 
 
 class Answer:
@@ -93,7 +103,7 @@ def _name(given: str) -> str:
 
 def _matches(host: str, pattern: str) -> bool:
     """Tell whether a host is the one of the pattern or, of `*.example.com`, one below it."""
-    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else pattern in {host, "*"}
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

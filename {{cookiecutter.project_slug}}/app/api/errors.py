@@ -81,8 +81,9 @@ async def on_sql_error(request: Request, error: DBAPIError) -> JSONResponse:
     raise error  # a bug
 
 
-async def on_race(_request: Request, _error: Exception) -> JSONResponse:
+async def on_race(_request: Request, error: Exception) -> JSONResponse:
     """Say that another request has just deleted what this one works on."""
+    logger.warning("Two requests came in each other's way.", exc_info=error)
     return await on_app_error(_request, RaceError())
 
 

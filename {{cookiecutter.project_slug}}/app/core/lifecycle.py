@@ -28,6 +28,8 @@ def watch_for_stop() -> None:
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         global _stopping  # noqa: PLW0603 - one process, one life
+        if _stopping:
+            return  # a second SIGINT would break off what is under way
         _stopping = True
         later = (settings.STOP_DELAY_SECONDS, stop, signal.SIGINT, None)
         loop.call_soon_threadsafe(loop.call_later, *later)

@@ -61,7 +61,7 @@ class ThrottleService:
         await self.db.execute(delete(Throttle).where(Throttle.window_end < utc_now()))
 
     async def _count(self, what: str, window: timedelta) -> tuple[int, datetime]:
-        """Add one in a transaction of its own, so that it counts whatever follows."""
+        """Add one and commit, so that it counts whatever follows. Come with nothing pending."""
         row = (await self.db.execute(self._upsert(fingerprint(what), window))).one()
         await self.db.commit()
         return row.hits, row.window_end

@@ -1,6 +1,5 @@
 """The rules about users."""
 
-from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
@@ -20,7 +19,7 @@ from app.core.exceptions import (
     TooManyTriesError,
     UserNotFoundError,
 )
-from app.core.passwords import contains_any, hash_password, verify_password
+from app.core.passwords import check_queue, contains_any, hash_password, verify_password
 from app.db.pagination import page_of
 from app.models import User
 from app.schemas.base import PageParams
@@ -69,9 +68,9 @@ class UserService:
         if not settings.REGISTRATION_OPEN:
             raise RegistrationClosedError
         await self.throttle.hit(f"register:{address}", settings.REGISTRATION_LIMIT)
+        mailed = await self._may_mail(user_in.email)
         user = await self.create(user_in)
-        with suppress(TooManyTriesError):  # of others, perhaps; the user can ask for it later
-            await self._count_mail_to(user.email)
+        if mailed:  # or later, when the user asks for it
             await self.mails.send_link(user, "verify")
         return user
 
@@ -153,11 +152,19 @@ class UserService:
             await self._count_mail_to(email)
             await self.throttle.hit(f"mail:user:{user.id}", settings.MAIL_LIMIT_PER_ACCOUNT)
 
+    async def _may_mail(self, email: str) -> bool:
+        try:
+            await self._count_mail_to(email)
+        except TooManyTriesError:
+            return False
+        return True
+
     async def _count_mail_to(self, email: str) -> None:
         await self.throttle.hit(f"mail:address:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
 
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""
+        check_queue()  # before the try is counted
         await self.throttle.hit(f"confirm:{user.id}", settings.LOGIN_LIMIT_PER_CLIENT)
         given = password.get_secret_value() if password else ""
         if not (await verify_password(given, user.hashed_password)).right:
