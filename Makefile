@@ -4,6 +4,9 @@ OUTPUT ?= ..
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 ASK := $(shell test -t 0 || echo --no-input)
 
+# Or ruff would keep one in the template, to be copied into every project.
+export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
+
 .DEFAULT_GOAL := help
 .PHONY: help new test check format sandbox
 

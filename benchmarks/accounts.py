@@ -4,12 +4,13 @@
 one worker, on the database that the first argument names (sqlite). Times are in milliseconds.
 """
 
+import contextlib
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import httpx2
@@ -115,9 +116,9 @@ def load(client: httpx2.Client, address: str) -> None:
     print(f"p99 of a read {slow:.2f}, quiet p50 {quiet:.2f}: {slow / quiet:.1f} times (goal 10)")
 
 
-def main() -> None:
-    """Measure and print."""
-    database = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
+@contextlib.contextmanager
+def installed(database: str) -> Generator[Project]:
+    """Yield a project that is installed and migrated."""
     with tempfile.TemporaryDirectory() as folder:
         answers = {"database": database}
         made = cookiecutter(str(ROOT), no_input=True, output_dir=folder, extra_context=answers)
@@ -125,6 +126,15 @@ def main() -> None:
         env = project.folder / ".env"
         env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
         project.run("make", "migrate")
+        yield project
+        if database == "postgresql":
+            project.run("make", "postgres-stop")
+
+
+def main() -> None:
+    """Measure and print."""
+    database = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
+    with installed(database) as project:
         create = ["python", "-m", "app.cli", "create-superuser", "--email", "root@example.com"]
         project.run(*create, "--full-name", "Root", "--password-stdin", stdin=PASSWORD)
         serve = ("uvicorn", "app.main:app", "--no-access-log", "--port", str(free_port()))
@@ -138,8 +148,6 @@ def main() -> None:
                     secrecy(client)
                     if not variables:
                         load(client, server.address)
-        if database == "postgresql":
-            project.run("make", "postgres-stop")
 
 
 if __name__ == "__main__":

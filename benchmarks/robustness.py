@@ -9,16 +9,14 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
-from cookiecutter.main import cookiecutter
 
-from benchmarks.accounts import LIMITS, PASSWORD, ROOT
+from benchmarks.accounts import LIMITS, PASSWORD, installed
 from tests.projects import Project, free_port
 
 KILLS, STOPS = 10, 20
@@ -137,21 +135,13 @@ def main() -> None:
     """Measure and print."""
     database = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
     count = int(sys.argv[2]) if len(sys.argv) > 2 else REQUESTS  # noqa: PLR2004 - its place
-    with tempfile.TemporaryDirectory() as folder:
-        answers = {"database": database}
-        baked = cookiecutter(str(ROOT), no_input=True, extra_context=answers, output_dir=folder)
-        project = Project(Path(baked))
-        env = project.folder / ".env"
-        env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
-        project.run("make", "migrate")
+    with installed(database) as project:
         with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
             httpx2.post(f"{server.address}/api/v1/users/", json=ANN).raise_for_status()
         interrupt(project, KILLS, signal.SIGKILL)
         interrupt(project, STOPS, signal.SIGTERM)
         with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
             asyncio.run(soak(server.address, server.pid, count))
-        if database == "postgresql":
-            project.run("make", "postgres-stop")
 
 
 if __name__ == "__main__":

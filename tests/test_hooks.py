@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from types import ModuleType
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
+from pytest_cookies.plugin import Cookies
 
 from tests.conftest import CHOICES, ROOT, TEMPLATE, environment
 
@@ -224,3 +226,18 @@ def test_an_answer_is_never_code(try_to_bake: Callable[..., object], tmp_path: P
 
     assert isinstance(getattr(result, "exception", None), FailedHookException)
     assert not mark.exists()
+
+
+def test_what_tools_left_in_a_checkout_stays_there(
+    source: Path, tmp_path: Path, cookies: Cookies
+) -> None:
+    copy = shutil.copytree(source, tmp_path / "worked-in")
+    for cache in (".ruff_cache", "app/__pycache__", ".mypy_cache/3.11/requests_cache"):
+        folder = copy / TEMPLATE.name / cache
+        folder.mkdir(parents=True)
+        (folder / "x").write_text("x")
+
+    result = cookies.bake(template=str(copy))
+
+    assert result.exception is None
+    assert not [p for p in Path(result.project_path).rglob("*") if "cache" in p.name]

@@ -285,6 +285,7 @@ def find_browser() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+# Of all that the tests need, the one thing that no package index has.
 @pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
 def test_the_documentation_works_in_a_browser_without_internet(project: Project) -> None:
     with project.serve(*SERVE, str(free_port())) as server, sync_playwright() as playwright:

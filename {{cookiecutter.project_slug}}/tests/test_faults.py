@@ -24,10 +24,13 @@ from tests.conftest import PASSWORD, alembic_config, serving
 from tests.database import HAS_POSTGRESQL, server, temporary_database
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+# A frozen or stopped server is a fault that SQLite, a file, cannot have; and nobody's own server is
+# broken here, so `TEST_DATABASE_URL` alone does not do.
 on_postgresql = pytest.mark.skipif(
     server().get_backend_name() != "postgresql" or not HAS_POSTGRESQL,
     reason="needs a PostgreSQL server of its own",
 )
+# A lock on the whole database is a fault that PostgreSQL cannot have.
 on_sqlite = pytest.mark.skipif(server().get_backend_name() != "sqlite", reason="not on SQLite")
 
 NEW = {"email": "new@example.com", "full_name": "New", "password": PASSWORD}

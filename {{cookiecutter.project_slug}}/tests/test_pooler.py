@@ -22,6 +22,7 @@ from tests.database import server
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
+# PgBouncer pools PostgreSQL and nothing else, and comes with systems, not with Python packages.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(server().get_backend_name() != "postgresql", reason="not on PostgreSQL"),
