@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -286,3 +287,16 @@ async def as_bob(make_user: MakeUser, log_in: LogIn) -> AsyncClient:
 async def as_root(make_user: MakeUser, log_in: LogIn) -> AsyncClient:
     """Return the client of a superuser."""
     return await log_in(await make_user("root", is_superuser=True))
+
+
+def while_verifying(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, change: Callable[[], Awaitable[None]]
+) -> None:
+    """Let something else happen while a module compares a password."""
+
+    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
+        verdict = await passwords.verify_password(password, hashed)
+        await change()
+        return verdict
+
+    monkeypatch.setattr(module, "verify_password", verify)

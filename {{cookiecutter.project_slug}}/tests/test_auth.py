@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import passwords
 from app.models import User
 from app.services import auth_service
-from tests.conftest import PASSWORD, MakeUser
+from tests.conftest import PASSWORD, MakeUser, while_verifying
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
@@ -94,13 +94,11 @@ async def test_the_token_must_come_in_one_authorization_header(as_ann: AsyncClie
 async def test_a_password_that_changes_during_the_login_is_wrong(
     client: AsyncClient, db: AsyncSession, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
-        verdict = await passwords.verify_password(password, hashed)
+    async def change() -> None:
         ann.hashed_password = passwords.context.hash("Another1Horse")
         await db.commit()
-        return verdict
 
-    monkeypatch.setattr(auth_service, "verify_password", verify)
+    while_verifying(monkeypatch, auth_service, change)
 
     assert (await client.post("/auth/login", data=RIGHT)).status_code == 401
 

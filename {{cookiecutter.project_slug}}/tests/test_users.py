@@ -13,7 +13,7 @@ from app.config import settings
 from app.core import passwords
 from app.models import User
 from app.services import user_service
-from tests.conftest import PASSWORD, LogIn, MakeUser
+from tests.conftest import PASSWORD, LogIn, MakeUser, while_verifying
 
 FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 NEW = {"email": "newuser@example.com", "full_name": "New User", "password": "SecurePass123"}
@@ -247,13 +247,11 @@ async def test_mails_of_new_addresses_are_limited(
 async def test_a_change_of_password_that_came_too_late_is_refused(
     as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
-        verdict = await passwords.verify_password(password, hashed)
+    async def change() -> None:
         ann.hashed_password = passwords.context.hash("Faster1Horse")
         await db.commit()
-        return verdict
 
-    monkeypatch.setattr(user_service, "verify_password", verify)
+    while_verifying(monkeypatch, user_service, change)
     body = {"password": "Another1Horse", "current_password": PASSWORD}
 
     assert (await as_ann.patch("/users/me", json=body)).status_code == 403
@@ -262,13 +260,11 @@ async def test_a_change_of_password_that_came_too_late_is_refused(
 async def test_a_new_address_is_unproved_whatever_happened_meanwhile(
     as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
-        verdict = await passwords.verify_password(password, hashed)
+    async def change() -> None:
         ann.is_verified = True  # the link to the old address was opened just now
         await db.commit()
-        return verdict
 
-    monkeypatch.setattr(user_service, "verify_password", verify)
+    while_verifying(monkeypatch, user_service, change)
     body = {"email": "new@example.com", "current_password": PASSWORD}
     await as_ann.patch("/users/me", json=body)
 
