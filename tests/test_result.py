@@ -53,8 +53,9 @@ def test_the_suite_passes_and_covers_every_branch(project: Project) -> None:
     assert before == after
 
 
-def test_the_suite_passes_on_several_workers(project: Project) -> None:
-    assert "passed" in project.run("make", "coverage")  # the slow ones as well
+@pytest.mark.parametrize("target", ["test", "coverage", "test-slow"])
+def test_the_suite_passes_on_several_workers(project: Project, target: str) -> None:
+    assert "passed" in project.run("make", target)
 
 
 @pytest.mark.parametrize(

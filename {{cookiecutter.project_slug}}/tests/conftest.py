@@ -1,16 +1,12 @@
 """Fixtures: a database for the run, a transaction for each test, clients who are somebody."""
 
+import asyncio
 import logging
 import os
 import re
 import secrets
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,13 +18,13 @@ from blockbuster import blockbuster_ctx
 from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from uvicorn.loops.auto import auto_loop_factory
 
 from tests.database import server, temporary_database
 
 resources = ExitStack()
 os.environ["DATABASE_URL"] = resources.enter_context(temporary_database())
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
-os.environ["DOCS"] = "true"
 os.environ["ENV_FILE"] = os.devnull  # the developer's .env is not for tests
 
 from app.config import settings
@@ -43,27 +39,6 @@ PASSWORD = "Correct1Horse"
 ROOT = Path(__file__).parents[1]
 
 
-@dataclass
-class Server:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def address(self) -> str:
-        """Return where it is served, as soon as it is."""
-        while self.process.poll() is None:
-            if match := re.search(r"running on (http://[0-9.:]+)", self.log.read_text()):
-                return match[1]
-            time.sleep(0.01)
-        raise AssertionError(self.log.read_text())
-
-    def stop(self) -> int:
-        """Ask it to stop, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
-
-
 MakeUser = Callable[..., Awaitable[User]]
 LogIn = Callable[[User], Awaitable[AsyncClient]]
 
@@ -72,6 +47,11 @@ passwords.context.update(argon2__memory_cost=8, argon2__time_cost=1)  # strong e
 
 HASHED = passwords.context.hash(PASSWORD)
 REAL_DUMMY, passwords.DUMMY = passwords.DUMMY, HASHED
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run the tests on the event loop that the server chooses."""
+    return {"uvicorn": auto_loop_factory()}
 
 
 def pytest_report_header() -> str:
@@ -98,47 +78,6 @@ def _migrated() -> None:
 async def _engine(_migrated: None) -> AsyncGenerator[None]:
     yield
     await engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def server_database() -> Generator[str]:
-    """Yield the URL of a database with tables, for the real server."""
-    with temporary_database() as url:
-        command.upgrade(alembic_config(url), "head")
-        yield url
-
-
-@contextmanager
-def serving(database: str, log: Path, **variables: str) -> Generator[Server]:
-    """Run a real server."""
-    program = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1"]
-    environment = os.environ | {"DATABASE_URL": database, **variables}
-    with (
-        log.open("w") as file,
-        subprocess.Popen([*program, "--port", "0"], cwd=ROOT, env=environment, stderr=file) as run,
-    ):
-        try:
-            yield Server(run, log)
-        finally:
-            run.kill()
-
-
-@pytest.fixture(scope="session")
-def server_process(
-    server_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Server]:
-    """Yield a real server, which may not be ready yet."""
-    with serving(server_database, tmp_path_factory.mktemp("server") / "log") as server:
-        yield server
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _start_early(request: pytest.FixtureRequest) -> None:
-    """Let the server import its modules while other tests run; it takes seconds."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return  # one worker of several runs all the tests that need it
-    if any("server" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("server_process")
 
 
 @pytest.fixture

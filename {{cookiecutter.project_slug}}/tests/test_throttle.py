@@ -271,13 +271,13 @@ async def test_an_address_does_not_stay_familiar_for_ever(
 
 async def test_no_more_tries_are_taken_back_than_were_counted(db: AsyncSession) -> None:
     throttle = ThrottleService(db)
-    await throttle.hit("something", "1/60")
+    await throttle.hit({"something": "1/60"})
     await throttle.forgive("something")
     await throttle.forgive("something")
-    await throttle.hit("something", "1/60")
+    await throttle.hit({"something": "1/60"})
 
     with pytest.raises(TooManyTriesError):
-        await throttle.hit("something", "1/60")
+        await throttle.hit({"something": "1/60"})
 
 
 async def test_an_inactive_user_is_counted_though_the_password_is_right(

@@ -50,8 +50,11 @@ class AuthService:
 
     async def request_link(self, email: str, purpose: Purpose) -> None:
         """Send a link to whoever has the address; nobody learns here whether anyone does."""
-        await self.throttle.hit(f"mail from:{self.address}", settings.MAIL_LIMIT_PER_ADDRESS)
-        await self.throttle.hit(f"mail:{purpose}:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
+        limits = {
+            f"mail from:{self.address}": settings.MAIL_LIMIT_PER_ADDRESS,
+            f"mail:{purpose}:{email}": settings.MAIL_LIMIT_PER_ACCOUNT,
+        }
+        await self.throttle.hit(limits)
         self.mails.later(_send_link, email, purpose)
 
     async def verify(self, token: str) -> None:
@@ -88,8 +91,7 @@ class AuthService:
         }
         if not await self.throttle.remembers(self._familiar(email)):
             limits[f"login:{email}"] = settings.LOGIN_LIMIT_PER_ACCOUNT
-        for what, limit in limits.items():
-            await self.throttle.hit(what, limit)
+        await self.throttle.hit(limits)
         return list(limits)
 
     def _familiar(self, email: str) -> str:

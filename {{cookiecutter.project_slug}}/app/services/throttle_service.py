@@ -1,6 +1,6 @@
 """How often something may be tried. The counts are in the database, so all instances share them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,24 +26,29 @@ class ThrottleService:
     def __init__(self, db: AsyncSession) -> None:
         self.db = db
 
-    async def hit(self, what: str, limit: str) -> None:
-        """Count a try.
+    async def hit(self, limits: Mapping[str, str]) -> None:
+        """Count a try of each, up to the first that there are too many of, and commit.
+
+        So it counts whatever follows. Come with nothing pending.
 
         Args:
-            what: Who tries what; stored as a hash.
-            limit: How many tries in how many seconds, as `5/300`.
+            limits: Who tries what, stored as a hash, and how many tries in how many seconds it
+                has, as `5/300`. In one order wherever some are the same, so that nobody deadlocks.
 
         Raises:
             TooManyTriesError: if there were too many.
         """
-        most, seconds = map(int, limit.split("/"))
-        hits, window_end = await self._count(what, timedelta(seconds=seconds))
-        if hits > most:
-            raise TooManyTriesError(max(1, round((window_end - utc_now()).total_seconds())))
+        for what, limit in limits.items():
+            most, seconds = map(int, limit.split("/"))
+            hits, window_end = await self._count(what, timedelta(seconds=seconds))
+            if hits > most:
+                await self.db.commit()
+                raise TooManyTriesError(max(1, round((window_end - utc_now()).total_seconds())))
+        await self.db.commit()
 
     async def forgive(self, *what: str) -> None:
-        """Take back one try of each."""
-        for key in sorted(map(fingerprint, what)):  # in one order, so that nobody deadlocks
+        """Take back one try of each, in the order in which they were counted."""
+        for key in map(fingerprint, what):
             tries = update(Throttle).where(Throttle.key == key, Throttle.hits > 0)
             await self.db.execute(tries.values(hits=Throttle.hits - 1))
 
@@ -61,9 +66,7 @@ class ThrottleService:
         await self.db.execute(delete(Throttle).where(Throttle.window_end < utc_now()))
 
     async def _count(self, what: str, window: timedelta) -> tuple[int, datetime]:
-        """Add one and commit, so that it counts whatever follows. Come with nothing pending."""
         row = (await self.db.execute(self._upsert(fingerprint(what), window))).one()
-        await self.db.commit()
         return row.hits, row.window_end
 
     def _upsert(self, key: str, window: timedelta) -> ReturningInsert[int, datetime]:

@@ -67,7 +67,7 @@ class UserService:
         """Let somebody register, and ask for a proof of the email."""
         if not settings.REGISTRATION_OPEN:
             raise RegistrationClosedError
-        await self.throttle.hit(f"register:{address}", settings.REGISTRATION_LIMIT)
+        await self.throttle.hit({f"register:{address}": settings.REGISTRATION_LIMIT})
         mailed = await self._may_mail(user_in.email)
         user = await self.create(user_in)
         if mailed:  # or later, when the user asks for it
@@ -150,7 +150,7 @@ class UserService:
         """Let nobody send our mail to strangers by changing address again and again."""
         if email != user.email:
             await self._count_mail_to(email)
-            await self.throttle.hit(f"mail:user:{user.id}", settings.MAIL_LIMIT_PER_ACCOUNT)
+            await self.throttle.hit({f"mail:user:{user.id}": settings.MAIL_LIMIT_PER_ACCOUNT})
 
     async def _may_mail(self, email: str) -> bool:
         try:
@@ -160,12 +160,12 @@ class UserService:
         return True
 
     async def _count_mail_to(self, email: str) -> None:
-        await self.throttle.hit(f"mail:address:{email}", settings.MAIL_LIMIT_PER_ACCOUNT)
+        await self.throttle.hit({f"mail:address:{email}": settings.MAIL_LIMIT_PER_ACCOUNT})
 
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""
         check_queue()  # before the try is counted
-        await self.throttle.hit(f"confirm:{user.id}", settings.LOGIN_LIMIT_PER_CLIENT)
+        await self.throttle.hit({f"confirm:{user.id}": settings.LOGIN_LIMIT_PER_CLIENT})
         given = password.get_secret_value() if password else ""
         if not (await verify_password(given, user.hashed_password)).right:
             raise CurrentPasswordError

@@ -17,14 +17,14 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from app.config import settings
-from tests.conftest import PASSWORD, serving
+from tests.conftest import PASSWORD
 from tests.database import server
+from tests.slow.server import serving
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
 # PgBouncer pools PostgreSQL and nothing else, and comes with systems, not with Python packages.
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(server().get_backend_name() != "postgresql", reason="not on PostgreSQL"),
     pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"),
 ]
@@ -54,23 +54,23 @@ def host_of(database: URL) -> str:
 
 
 @pytest.fixture
-def pooled(server_database: str, tmp_path: Path) -> Generator[str]:
+def pooled(database: str, tmp_path: Path) -> Generator[str]:
     """Yield the URL of the database, as the pooler serves it."""
     assert PROGRAM
-    database = make_url(server_database)
+    direct = make_url(database)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     file = tmp_path / "pgbouncer.ini"
-    file.write_text(configuration(database, port))
-    socket_folder = Path(host_of(database))
+    file.write_text(configuration(direct, port))
+    socket_folder = Path(host_of(direct))
     owner = socket_folder.owner() if socket_folder.exists() else "nobody"
     user = ["-u", owner] if os.geteuid() == 0 else []  # it does not run as root
     with subprocess.Popen([PROGRAM, "-q", *user, str(file)]) as process:
         try:
             wait_for(port)
-            url = URL.create(database.drivername, "any", "any", "127.0.0.1", port)
-            yield url.set(database=database.database).render_as_string(hide_password=False)
+            url = URL.create(direct.drivername, "any", "any", "127.0.0.1", port)
+            yield url.set(database=direct.database).render_as_string(hide_password=False)
         finally:
             process.kill()
 

@@ -1,6 +1,6 @@
 """Requests that a machine makes up from the OpenAPI document never break the service.
 
-`EXAMPLES=200 pytest -m slow tests/test_contract.py` tries more of them for each operation.
+`EXAMPLES=200 pytest tests/slow/test_contract.py` tries more of them for each operation.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from alembic import command
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import not_a_server_error
@@ -26,10 +25,9 @@ from app.db.session import build_engine
 from app.main import app
 from app.models import User
 from app.services.session_service import SessionService
-from tests.conftest import alembic_config, serving
-from tests.database import temporary_database
+from tests.slow.server import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
+pytestmark = pytest.mark.xdist_group("contract")
 
 NO_LIMITS = {
     "LOGIN_LIMIT_PER_CLIENT": "1000000/1",
@@ -46,14 +44,6 @@ CHECKS = [
     response_schema_conformance,
 ]
 schema = schemathesis.openapi.from_dict(app.openapi())
-
-
-@pytest.fixture(scope="module")
-def database() -> Generator[str]:
-    """Yield the URL of a database with tables."""
-    with temporary_database() as url:
-        command.upgrade(alembic_config(url), "head")
-        yield url
 
 
 @pytest.fixture(scope="module")

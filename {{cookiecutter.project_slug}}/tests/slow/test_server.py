@@ -20,20 +20,22 @@ from app.config import settings
 from app.db.session import build_engine
 from app.models import Item, Session, User
 from app.services.session_service import SessionService
-from tests.conftest import PASSWORD, Server, serving
+from tests.conftest import PASSWORD
+from tests.slow.server import Server, serving
 
 pytestmark = pytest.mark.xdist_group("server")
 
 
 @pytest.fixture(scope="module")
-def server(server_process: Server) -> Generator[str]:
+def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """Yield the address of a server, which must stop cleanly and log no secret."""
-    yield server_process.address()
-    code, log = server_process.stop(), server_process.log.read_text()
-    assert code == 0, log
-    assert "Traceback" not in log
-    assert PASSWORD not in log
-    assert "eyJ" not in log  # how a token begins
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(database, log, DOCS="true") as server:
+        yield server.address()
+        assert server.stop() == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert PASSWORD not in log.read_text()
+    assert "eyJ" not in log.read_text()  # how a token begins
 
 
 @pytest.fixture
@@ -95,13 +97,13 @@ def refresh(api: httpx2.Client, tokens: dict[str, str]) -> httpx2.Response:
     return api.post("/auth/refresh", data=form)
 
 
-def test_a_replay_ends_the_session_for_good(api: httpx2.Client, server_database: str) -> None:
+def test_a_replay_ends_the_session_for_good(api: httpx2.Client, database: str) -> None:
     tokens = register(api, "replay")
     renewed = refresh(api, tokens).json()
     assert refresh(api, tokens).status_code == 401
 
     assert refresh(api, renewed).status_code == 401
-    assert asyncio.run(sessions_of(server_database, "replay@example.com")) == 0
+    assert asyncio.run(sessions_of(database, "replay@example.com")) == 0
 
 
 async def sessions_of(database: str, email: str) -> int:
@@ -152,13 +154,13 @@ async def test_the_service_answers_while_passwords_are_checked(server: str) -> N
 
 
 async def test_of_two_last_superusers_who_leave_at_once_one_stays(
-    server: str, server_database: str
+    server: str, database: str
 ) -> None:
     async with httpx2.AsyncClient(
         base_url=f"{server}{settings.API_V1_PREFIX}", timeout=30
     ) as client:
         for number in range(3):
-            tokens = await open_superusers(server_database, f"first{number}", f"second{number}")
+            tokens = await open_superusers(database, f"first{number}", f"second{number}")
             headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
 
             answers = await asyncio.gather(
@@ -166,7 +168,7 @@ async def test_of_two_last_superusers_who_leave_at_once_one_stays(
             )
 
             assert sorted(answer.status_code for answer in answers) == [204, 409]
-            await forget_superusers(server_database)
+            await forget_superusers(database)
 
 
 async def open_superusers(database: str, *names: str) -> list[str]:
@@ -194,12 +196,11 @@ async def forget_superusers(database: str) -> None:
     await engine.dispose()
 
 
-@pytest.mark.slow
 def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
-    server_database: str, tmp_path: Path
+    database: str, tmp_path: Path
 ) -> None:
     with (
-        serving(server_database, tmp_path / "log", STOP_DELAY_SECONDS="2") as server,
+        serving(database, tmp_path / "log", STOP_DELAY_SECONDS="2") as server,
         httpx2.Client(base_url=server.address(), timeout=30) as client,
     ):
         assert client.get("/health/ready").status_code == 200
@@ -211,16 +212,15 @@ def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
         assert server.process.wait(timeout=10) == 0
 
 
-@pytest.mark.slow
-def test_what_was_acknowledged_survives_a_kill(server_database: str, tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_a_kill(database: str, tmp_path: Path) -> None:
     with (
-        serving(server_database, tmp_path / "log") as server,
+        serving(database, tmp_path / "log") as server,
         httpx2.Client(base_url=f"{server.address()}/api/v1", timeout=30) as client,
     ):
         tokens = register(client, "killed")
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         acknowledged = write_until_killed(client, server)
-        titles = asyncio.run(titles_of(server_database, "killed@example.com"))
+        titles = asyncio.run(titles_of(database, "killed@example.com"))
 
     assert len(acknowledged) >= 10
     assert acknowledged <= titles
@@ -248,13 +248,12 @@ async def titles_of(database: str, email: str) -> set[str]:
     return found
 
 
-@pytest.mark.slow
 def test_two_servers_on_one_database_agree(
-    api: httpx2.Client, server_database: str, tmp_path: Path
+    api: httpx2.Client, database: str, tmp_path: Path
 ) -> None:
     tokens = register(api, "shared")
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    with serving(server_database, tmp_path / "log") as other:
+    with serving(database, tmp_path / "log") as other:
         url = f"{other.address()}{settings.API_V1_PREFIX}"
         assert httpx2.get(f"{url}/users/me", headers=headers).status_code == 200
         assert api.post("/auth/logout", headers=headers).status_code == 204

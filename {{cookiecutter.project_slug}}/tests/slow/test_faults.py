@@ -20,10 +20,11 @@ from alembic import command
 from sqlalchemy import make_url
 
 from app.config import settings
-from tests.conftest import PASSWORD, alembic_config, serving
+from tests.conftest import PASSWORD, alembic_config
 from tests.database import HAS_POSTGRESQL, server, temporary_database
+from tests.slow.server import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.xdist_group("faults")
 # A frozen or stopped server is a fault that SQLite, a file, cannot have; and nobody's own server is
 # broken here, so `TEST_DATABASE_URL` alone does not do.
 on_postgresql = pytest.mark.skipif(
