@@ -4,14 +4,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
 from app.api import docs, health
 from app.api.application import Application
+from app.api.documentation import problems
 from app.api.errors import HANDLERS
 from app.api.v1.router import api_router
 from app.config import Settings, settings
 from app.core.background import drain
+from app.core.exceptions import NotReadyError
 from app.core.lifecycle import watch_for_stop
 from app.core.logging import configure_logging
 from app.db.session import engine
@@ -29,8 +32,7 @@ async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
 
 def create_app(settings: Settings) -> Application:
     """Return the service, as the settings want it."""
-    app = Application(settings, lifespan=lifespan, exception_handlers=HANDLERS)
-    app.add_middleware(
+    cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.ALLOWED_ORIGINS,
         allow_credentials=True,
@@ -38,8 +40,10 @@ def create_app(settings: Settings) -> Application:
         allow_headers=["Authorization", "X-Request-ID"],
         expose_headers=["Link", "X-Request-ID"],
     )
+    app = Application(settings, around=cors, lifespan=lifespan, exception_handlers=HANDLERS)
     app.include_router(health.router)
-    app.include_router(api_router, prefix=settings.API_V1_PREFIX)
+    unavailable = problems(NotReadyError)
+    app.include_router(api_router, prefix=settings.API_V1_PREFIX, responses=unavailable)
     if settings.docs:
         docs.include(app)
     return app

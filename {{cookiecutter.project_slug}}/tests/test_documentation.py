@@ -64,7 +64,11 @@ def test_the_readme_names_files_that_exist() -> None:
 
 def test_every_operation_documents_its_failures(document: Document) -> None:
     for operation in operations(document).values():
-        assert "default" in operation["responses"]
+        assert {"400", "413", "default"} <= operation["responses"].keys()
+        assert ("422" in operation["responses"]) == bool(
+            {"parameters", "requestBody"} & {*operation}
+        )
+        assert ("401" in operation["responses"]) >= ("security" in operation)
         for code, response in operation["responses"].items():
             problem = "application/problem+json" in response.get("content", {})
             assert problem == (not code.startswith("2"))

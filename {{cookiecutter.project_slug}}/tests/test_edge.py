@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from app.api.edge import HEADERS, Edge
+from app.api.edge import HEADERS, Edge, Guard
 from app.config import Settings, settings
 from app.core.logging import configure_logging, request_id
 from app.main import app, create_app
@@ -278,13 +278,31 @@ async def test_a_browser_is_told_who_may_call(
     assert answers[0].headers.get("Access-Control-Allow-Origin") != "*"
 
 
+@pytest.mark.usefixtures("broken", "db")
+async def test_a_browser_may_read_why_a_request_was_refused(anyone: AsyncClient) -> None:
+    origin = {"Origin": "http://localhost:3000"}
+    new = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+    path = "/api/v1/users/"
+    async with client_of(ALLOWED_HOSTS="example.org") as client:
+        answers = {
+            400: await client.get(path, headers=origin),
+            413: await anyone.post(path, content="x" * 2_000_000, headers=JSON | origin),
+            422: await anyone.post(path, json={}, headers=origin),
+            500: await anyone.post(path, json=new, headers=origin),
+        }
+
+    for code, answer in answers.items():
+        assert answer.status_code == code
+        assert answer.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+
+
 async def test_an_answer_that_breaks_off_is_not_completed(caplog: pytest.LogCaptureFixture) -> None:
     async def breaks_off(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ZeroDivisionError
 
-    transport = ASGITransport(app=Edge(breaks_off, settings))
+    transport = ASGITransport(app=Edge(breaks_off))
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(ZeroDivisionError):  # the server closes the connection
             await client.get("/")
@@ -301,9 +319,25 @@ async def test_the_edge_leaves_alone_what_is_no_request() -> None:
     async def nothing(*_: object) -> Any:  # noqa: ANN401 - never called
         raise AssertionError
 
-    await Edge(listen, settings)({"type": "lifespan"}, nothing, nothing)
+    await Edge(Guard(listen, settings))({"type": "lifespan"}, nothing, nothing)
 
     assert seen == ["lifespan"]
+
+
+async def test_no_websocket_is_opened_for_a_host_that_is_not_served() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def never(*_: object) -> Any:  # noqa: ANN401 - never called
+        raise AssertionError
+
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"evil.com")]}
+    limited = settings.model_copy(update={"ALLOWED_HOSTS": ["example.org"]})
+    await Guard(never, limited)(scope, never, send)
+
+    assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 400)
 
 
 @pytest.mark.parametrize("length", ["abc", "9" * 5000, "-1"])

@@ -131,8 +131,6 @@ async def test_a_collection_answers_with_and_without_slash(as_root: AsyncClient,
     [
         OperationalError("SELECT secret", {}, Exception("server closed the connection")),
         PoolTimeoutError("QueuePool limit"),
-        ConnectionRefusedError(),
-        TimeoutError(),
     ],
 )
 async def test_a_database_that_fails_is_a_503(
@@ -153,7 +151,9 @@ async def test_a_database_that_fails_is_a_503(
     ("error", "code"),
     [
         (StaleDataError("DELETE"), 409),
-        (IntegrityError("INSERT", {}, Exception("foreign key")), 409),
+        *((IntegrityError("INSERT", {}, Passing(code)), 409) for code in ("23503", "23505")),
+        (IntegrityError("INSERT", {}, Passing("23502")), 500),
+        (IntegrityError("INSERT", {}, Exception("NOT NULL")), 500),
         *((DBAPIError("UPDATE", {}, Passing(code)), 503) for code in ("40P01", "57P03", "08006")),
         (DBAPIError("UPDATE", {}, Passing("22003")), 500),
         (DBAPIError("SELECT", {}, Exception("no such column")), 500),

@@ -79,5 +79,6 @@ async def test_a_service_that_is_asked_to_stop_is_not_ready_any_more(
     signal.signal(signal.SIGTERM, before)
 
     assert passed_on == [signal.SIGINT]
-    assert (await client.get(READY)).status_code == 503
+    response = await client.get(READY)
+    assert (response.status_code, response.json()["detail"]) == (503, "The service is stopping.")
     assert (await client.get(LIVE)).status_code == 200

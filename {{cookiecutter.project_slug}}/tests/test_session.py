@@ -1,4 +1,4 @@
-"""What SQLite is told, so that it keeps the promises that PostgreSQL keeps by itself."""
+"""What databases are told, so that both keep the same promises and fail in the same words."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -8,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.config import settings
+from app.core.exceptions import NotReadyError
 from app.db.session import READ_ONLY, build_engine
 
 
@@ -52,3 +54,25 @@ async def test_an_error_says_nothing_about_what_is_stored(sqlite: AsyncEngine) -
             await connection.execute(text("SELECT :email FROM nowhere"), {"email": "a@b.de"})
 
     assert "a@b.de" not in str(caught.value)
+
+
+@pytest.mark.parametrize("step", ["connect", "do_execute"])
+@pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError, FileNotFoundError])
+async def test_what_the_system_says_of_a_database_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, step: str, error: type[OSError]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    engine = build_engine(settings.DATABASE_URL)
+    monkeypatch.setattr(engine.dialect, step, fail)
+
+    with pytest.raises(NotReadyError):
+        await one(engine)
+    await engine.dispose()
+
+
+async def one(engine: AsyncEngine) -> object:
+    """Ask a database for something."""
+    async with engine.connect() as connection:
+        return await connection.scalar(text("SELECT 1"))

@@ -3,17 +3,18 @@
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from app.api.documentation import ANY_PROBLEM, PROBLEM_SCHEMAS
-from app.api.edge import Edge
+from app.api.documentation import ANY_PROBLEM, complete
+from app.api.edge import Edge, Guard
 from app.config import Settings
 
 
 class Application(FastAPI):
     """The app that a server serves."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - passed on
+    def __init__(self, settings: Settings, around: Middleware, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(
             title=settings.PROJECT_NAME,
             version="1.0.0",
@@ -27,13 +28,14 @@ class Application(FastAPI):
             **options,
         )
         self.settings = settings
+        self.around = around
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the edge outside of everything, so that no answer goes round it."""
-        return Edge(super().build_middleware_stack(), self.settings)
+        guarded = Guard(super().build_middleware_stack(), self.settings)
+        cls, args, kwargs = self.around
+        return Edge(cls(guarded, *args, **kwargs))
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
-        document = super().openapi()  # made once
-        document["components"]["schemas"] |= PROBLEM_SCHEMAS
-        return document
+        return complete(super().openapi())

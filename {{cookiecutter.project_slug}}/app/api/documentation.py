@@ -5,7 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import MEDIA_TYPE
-from app.core.exceptions import AppError
+from app.core.exceptions import AppError, InvalidTokenError
 from app.schemas.problem import Problem
 
 REFERENCE = "#/components/schemas/{model}"
@@ -15,12 +15,40 @@ PROBLEM_SCHEMAS = models_json_schema([(Problem, "serialization")], ref_template=
     "$defs"
 ]
 
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": CONTENT}
+
+
 # Any failure of any operation; it also takes the place of the framework's 422.
-ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A problem document (RFC 9457)", "content": CONTENT}
+ANY_PROBLEM: Responses = {
+    400: _problem("The request cannot be read, or asks for a host that is not served."),
+    413: _problem("The body is too long."),
+    "default": _problem("A problem document (RFC 9457)"),
+}
+
+# Failures of operations that have something.
+USUAL = {
+    "parameters": {"422": _problem("The request is not valid.")},
+    "requestBody": {"422": _problem("The request is not valid.")},
+    "security": {"401": _problem(InvalidTokenError.detail)},
 }
 
 
-def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+def problems(*errors: type[AppError]) -> Responses:
     """Return the documentation of the failures that an operation is known for."""
-    return {e.status.value: {"description": e.detail, "content": CONTENT} for e in errors}
+    details: dict[int, list[str]] = {}
+    for error in errors:
+        details.setdefault(error.status.value, []).append(error.detail)
+    return {code: _problem(" Or: ".join(texts)) for code, texts in details.items()}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add to an OpenAPI document what the framework leaves out, or says in its own words."""
+    document["components"]["schemas"] |= PROBLEM_SCHEMAS
+    for operation in (o for path in document["paths"].values() for o in path.values()):
+        for part in USUAL.keys() & operation.keys():
+            operation["responses"] = USUAL[part] | operation["responses"]
+    return document

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from socket import gaierror
 from typing import Any
 
 from fastapi import Request, status
@@ -18,19 +17,19 @@ from starlette.routing import Match
 from app.core.exceptions import AppError, NotReadyError, RaceError
 from app.schemas.problem import FieldProblem, Problem
 
-DATABASE_ERRORS = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-    TimeoutError,
-    ConnectionError,
-    FileNotFoundError,  # the socket of a PostgreSQL that has stopped
-    gaierror,
-)
+DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
 logger = logging.getLogger(__name__)
 
 # Classes of PostgreSQL's codes: connection lost, deadlock, no resources, shutting down or starting.
 PASSING = ("08", "40", "53", "57P")
+# Keys that exist already or do not exist any more, as PostgreSQL and SQLite call them.
+RACES = {
+    "23503",
+    "23505",
+    "SQLITE_CONSTRAINT_FOREIGNKEY",
+    "SQLITE_CONSTRAINT_PRIMARYKEY",
+    "SQLITE_CONSTRAINT_UNIQUE",
+}
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 MEDIA_TYPE = "application/problem+json"
 
@@ -81,6 +80,14 @@ async def on_sql_error(request: Request, error: DBAPIError) -> JSONResponse:
     raise error  # a bug
 
 
+async def on_integrity_error(request: Request, error: IntegrityError) -> JSONResponse:
+    """Tell a row that somebody else has just made, or deleted, from a bug."""
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    if code not in RACES:
+        raise error
+    return await on_race(request, error)
+
+
 async def on_race(_request: Request, error: Exception) -> JSONResponse:
     """Say that another request has just deleted what this one works on."""
     logger.warning("Two requests came in each other's way.", exc_info=error)
@@ -110,7 +117,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     RequestValidationError: on_validation_error,
     **dict.fromkeys(DATABASE_ERRORS, on_database_error),
     DBAPIError: on_sql_error,
-    IntegrityError: on_race,
+    IntegrityError: on_integrity_error,
     StaleDataError: on_race,
     Exception: on_bug,
 }

@@ -24,7 +24,8 @@
     ├── TooManyTriesError              429
     └── UnavailableError               503
         ├── BusyError
-        └── NotReadyError
+        ├── NotReadyError
+        └── StoppingError
 
 Services raise them, bare; `app.api.errors` turns them into responses.
 """
@@ -193,3 +194,9 @@ class NotReadyError(UnavailableError):
     """The database is out of reach, or its migrations are not at head."""
 
     detail = "The database is not ready."
+
+
+class StoppingError(UnavailableError):
+    """The service has been asked to stop."""
+
+    detail = "The service is stopping."

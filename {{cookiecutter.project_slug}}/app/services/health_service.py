@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.exceptions import NotReadyError
+from app.core.exceptions import NotReadyError, StoppingError
 from app.core.lifecycle import is_stopping
 from app.db.migrations import is_migrated
 from app.db.session import READ_ONLY, async_session_factory
@@ -16,10 +16,10 @@ async def check_readiness() -> None:
     """Return if the database answers in time and has the tables of this code, and nobody stops us.
 
     Raises:
-        NotReadyError: if not.
+        StoppingError, NotReadyError: if not.
     """
     if is_stopping():
-        raise NotReadyError
+        raise StoppingError
     # A task, because a connection to a database that hangs takes its time to be given up, too.
     check = asyncio.create_task(_is_ready())
     done, _ = await asyncio.wait([check], timeout=PATIENCE)
@@ -33,5 +33,5 @@ async def _is_ready() -> bool:
         async with async_session_factory() as db:
             await db.connection(execution_options=READ_ONLY)  # no writer makes it wait
             return await is_migrated(db)
-    except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
+    except (SQLAlchemyError, NotReadyError):
         return False

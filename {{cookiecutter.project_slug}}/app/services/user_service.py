@@ -91,6 +91,8 @@ class UserService:
             raise SuperuserRequiredError
         seen = user.hashed_password
         confirmed = by.id == user.id and (new is not None or "email" in changes)
+        if new:
+            _refuse_guessable(new, email, full_name)  # before the try is counted
         if confirmed:
             await self._limit_mail(user, email)
             await self._confirm(user, current)
@@ -106,12 +108,9 @@ class UserService:
 
     async def hash(self, password: SecretStr, email: str, full_name: str) -> str:
         """Return the hash of a password that is not made of what is known about its owner."""
-        secret = password.get_secret_value()
-        names = [full_name, *full_name.split(), settings.PROJECT_NAME]
-        if contains_any(secret, email, email.split("@", maxsplit=1)[0], *names):
-            raise GuessablePasswordError
+        _refuse_guessable(password, email, full_name)
         await self.db.commit()  # lend no connection to the hashing
-        return await hash_password(secret)
+        return await hash_password(password.get_secret_value())
 
     async def set_password(self, user: User, hashed_password: str) -> None:
         """Give a user another password, which ends every session and link."""
@@ -149,18 +148,15 @@ class UserService:
     async def _limit_mail(self, user: User, email: str) -> None:
         """Let nobody send our mail to strangers by changing address again and again."""
         if email != user.email:
-            await self._count_mail_to(email)
-            await self.throttle.hit({f"mail:user:{user.id}": settings.MAIL_LIMIT_PER_ACCOUNT})
+            limit = settings.MAIL_LIMIT_PER_ACCOUNT
+            await self.throttle.hit({_mails_to(email): limit, f"mail:user:{user.id}": limit})
 
     async def _may_mail(self, email: str) -> bool:
         try:
-            await self._count_mail_to(email)
+            await self.throttle.hit({_mails_to(email): settings.MAIL_LIMIT_PER_ACCOUNT})
         except TooManyTriesError:
             return False
         return True
-
-    async def _count_mail_to(self, email: str) -> None:
-        await self.throttle.hit({f"mail:address:{email}": settings.MAIL_LIMIT_PER_ACCOUNT})
 
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""
@@ -187,3 +183,13 @@ class UserService:
             await self.db.flush()
         except IntegrityError as error:  # the unique index decides: a look beforehand could race
             raise EmailTakenError from error
+
+
+def _mails_to(email: str) -> str:
+    return f"mail:address:{email}"
+
+
+def _refuse_guessable(password: SecretStr, email: str, full_name: str) -> None:
+    names = [full_name, *full_name.split(), settings.PROJECT_NAME]
+    if contains_any(password.get_secret_value(), email, email.split("@", maxsplit=1)[0], *names):
+        raise GuessablePasswordError

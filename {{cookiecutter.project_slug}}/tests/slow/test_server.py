@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import signal
+import socket
 import statistics
 import threading
 import time
@@ -210,6 +211,39 @@ def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
         assert client.get("/health/ready").status_code == 503
         assert client.get("/health/live").status_code == 200
         assert server.process.wait(timeout=10) == 0
+
+
+async def test_requests_that_are_under_way_are_finished(database: str, tmp_path: Path) -> None:
+    with serving(database, tmp_path / "log") as server:
+        url = f"{server.address()}{settings.API_V1_PREFIX}"
+        async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+
+            async def register(number: int) -> int:
+                body = {
+                    "email": f"last{number}@example.com",
+                    "full_name": "L",
+                    "password": PASSWORD,
+                }
+                return (await client.post("/users/", json=body)).status_code
+
+            requests = [asyncio.create_task(register(number)) for number in range(8)]
+            await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+            server.process.send_signal(signal.SIGTERM)
+            codes = await asyncio.gather(*requests)
+        assert await asyncio.to_thread(server.process.wait, 10) == 0
+
+    assert codes == [201] * 8
+
+
+def test_a_client_that_says_no_more_does_not_keep_a_server(database: str, tmp_path: Path) -> None:
+    patience = {"UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": "1"}
+    with serving(database, tmp_path / "log", **patience) as server:
+        host, port = server.address().removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"POST /api/v1/users/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            time.sleep(0.2)
+
+            assert server.stop() == 0
 
 
 def test_what_was_acknowledged_survives_a_kill(database: str, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from app.api.routing import CollectionRouter
 from app.core.exceptions import (
     CurrentPasswordError,
     EmailTakenError,
+    GuessablePasswordError,
     LastSuperuserError,
     RegistrationClosedError,
+    SuperuserRequiredError,
     TooManyTriesError,
     UserNotFoundError,
 )
@@ -17,8 +19,21 @@ from app.schemas.user import UserAdminUpdate, UserCreate, UserRead, UserUpdate
 
 router = CollectionRouter(prefix="/users", tags=["users"])
 
+UPDATE_FAILURES = (
+    CurrentPasswordError,
+    EmailTakenError,
+    LastSuperuserError,
+    GuessablePasswordError,
+    TooManyTriesError,
+)
 
-@router.get("/", response_model=list[UserRead], responses=LINKED, dependencies=[superuser_only])
+
+@router.get(
+    "/",
+    response_model=list[UserRead],
+    responses=LINKED | problems(SuperuserRequiredError),
+    dependencies=[superuser_only],
+)
 async def list_users(paging: Paging, users: Users) -> list[User]:
     """List users, oldest first. For superusers."""
     return paging.cut(await users.get_many(paging.page))
@@ -41,9 +56,7 @@ async def get_me(me: CurrentUser) -> User:
     return me
 
 
-@router.patch(
-    "/me", response_model=UserRead, responses=problems(EmailTakenError, CurrentPasswordError)
-)
+@router.patch("/me", response_model=UserRead, responses=problems(*UPDATE_FAILURES))
 async def update_me(me: CurrentUser, user_in: UserUpdate, users: Users) -> User:
     """Update your own account. A new email or password needs the current password."""
     return await users.update(me, user_in, by=me)
@@ -64,7 +77,7 @@ async def get_user(user: VisibleUser) -> User:
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=problems(UserNotFoundError, EmailTakenError, CurrentPasswordError),
+    responses=problems(UserNotFoundError, SuperuserRequiredError, *UPDATE_FAILURES),
 )
 async def update_user(
     user: VisibleUser, user_in: UserAdminUpdate, users: Users, me: CurrentUser
