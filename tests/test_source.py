@@ -107,3 +107,12 @@ def test_functions_are_short() -> None:
 
     assert statistics.median(lengths.values()) <= 5
     assert {name: lines for name, lines in lengths.items() if lines > 25} == {}
+
+
+def test_the_accounts_can_be_read_in_one_sitting() -> None:
+    names = r"(auth|mail|session|throttle)(_service|_token)?\.py"
+    places = ("models", "schemas", "services", "endpoints")
+    files = [p for p in APP if re.fullmatch(names, p.name) and p.parent.name in places]
+
+    assert len(files) == 9
+    assert sum(len(path.read_text().splitlines()) for path in files) < 600

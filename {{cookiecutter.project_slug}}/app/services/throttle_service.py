@@ -40,7 +40,7 @@ class ThrottleService:
         """
         for what, limit in limits.items():
             most, seconds = map(int, limit.split("/"))
-            hits, window_end = await self._count(what, timedelta(seconds=seconds))
+            hits, window_end = await self.remember(what, timedelta(seconds=seconds))
             if hits > most:
                 await self.db.commit()
                 raise TooManyTriesError(max(1, round((window_end - utc_now()).total_seconds())))
@@ -52,9 +52,10 @@ class ThrottleService:
             tries = update(Throttle).where(Throttle.key == key, Throttle.hits > 0)
             await self.db.execute(tries.values(hits=Throttle.hits - 1))
 
-    async def remember(self, what: str, duration: timedelta) -> None:
-        """Note that something has happened."""
-        await self._count(what, duration)
+    async def remember(self, what: str, duration: timedelta) -> tuple[int, datetime]:
+        """Note that something has happened, and return how often and until when it counts."""
+        row = (await self.db.execute(self._upsert(fingerprint(what), duration))).one()
+        return row.hits, row.window_end
 
     async def remembers(self, what: str) -> bool:
         """Tell whether something has happened."""
@@ -64,10 +65,6 @@ class ThrottleService:
     async def purge(self) -> None:
         """Forget what lies in the past."""
         await self.db.execute(delete(Throttle).where(Throttle.window_end < utc_now()))
-
-    async def _count(self, what: str, window: timedelta) -> tuple[int, datetime]:
-        row = (await self.db.execute(self._upsert(fingerprint(what), window))).one()
-        return row.hits, row.window_end
 
     def _upsert(self, key: str, window: timedelta) -> ReturningInsert[int, datetime]:
         now = utc_now()
