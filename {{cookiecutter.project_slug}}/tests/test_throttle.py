@@ -251,6 +251,21 @@ async def test_nobody_is_sent_mails_by_registering_and_deleting_an_account(
     assert links == [1, 1, 0]
 
 
+async def test_who_fails_to_register_uses_up_the_mail_of_nobody(
+    client: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"MAIL_LIMIT_PER_ACCOUNT": "1/60"})
+    monkeypatch.setattr(user_service, "settings", limited)
+    person = {"email": ann.email, "full_name": "A", "password": PASSWORD}
+
+    assert (await client.post("/users/", json=person)).status_code == 409
+    await db.delete(ann)
+    await db.commit()
+
+    assert (await client.post("/users/", json=person)).status_code == 201
+    assert await db.scalar(select(func.count()).select_from(MailToken)) == 1
+
+
 @pytest.mark.usefixtures("ann")
 async def test_an_address_does_not_stay_familiar_for_ever(
     client_from: From, db: AsyncSession, monkeypatch: pytest.MonkeyPatch

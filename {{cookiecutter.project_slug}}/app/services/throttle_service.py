@@ -27,9 +27,7 @@ class ThrottleService:
         self.db = db
 
     async def hit(self, limits: Mapping[str, str]) -> None:
-        """Count a try of each, up to the first that there are too many of, and commit.
-
-        So it counts whatever follows. Come with nothing pending.
+        """Count a try of each, up to the first that there are too many of, whatever follows.
 
         Args:
             limits: Who tries what, stored as a hash, and how many tries in how many seconds it
@@ -39,12 +37,16 @@ class ThrottleService:
             TooManyTriesError: if there were too many.
         """
         for what, limit in limits.items():
-            most, seconds = map(int, limit.split("/"))
-            hits, window_end = await self.remember(what, timedelta(seconds=seconds))
-            if hits > most:
+            if wait := await self.count(what, limit):
                 await self.db.commit()
-                raise TooManyTriesError(max(1, round((window_end - utc_now()).total_seconds())))
-        await self.db.commit()
+                raise TooManyTriesError(wait)
+        await self.db.commit()  # come with nothing pending
+
+    async def count(self, what: str, limit: str) -> int:
+        """Count a try, if it is committed; return the seconds to wait if there were too many."""
+        most, seconds = map(int, limit.split("/"))
+        hits, window_end = await self.remember(what, timedelta(seconds=seconds))
+        return max(1, round((window_end - utc_now()).total_seconds())) if hits > most else 0
 
     async def forgive(self, *what: str) -> None:
         """Take back one try of each, in the order in which they were counted."""
@@ -54,8 +56,7 @@ class ThrottleService:
 
     async def remember(self, what: str, duration: timedelta) -> tuple[int, datetime]:
         """Note that something has happened, and return how often and until when it counts."""
-        row = (await self.db.execute(self._upsert(fingerprint(what), duration))).one()
-        return row.hits, row.window_end
+        return (await self.db.execute(self._upsert(fingerprint(what), duration))).one()
 
     async def remembers(self, what: str) -> bool:
         """Tell whether something has happened."""
@@ -75,6 +76,5 @@ class ThrottleService:
             "hits": case((over, 1), else_=Throttle.hits + 1),
             "window_end": case((over, first["window_end"]), else_=Throttle.window_end),
         }
-        return insert.on_conflict_do_update(index_elements=["key"], set_=again).returning(
-            Throttle.hits, Throttle.window_end
-        )
+        upsert = insert.on_conflict_do_update(index_elements=["key"], set_=again)
+        return upsert.returning(Throttle.hits, Throttle.window_end)

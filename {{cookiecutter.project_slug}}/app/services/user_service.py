@@ -16,7 +16,6 @@ from app.core.exceptions import (
     LastSuperuserError,
     RegistrationClosedError,
     SuperuserRequiredError,
-    TooManyTriesError,
     UserNotFoundError,
 )
 from app.core.passwords import check_queue, contains_any, hash_password, verify_password
@@ -68,10 +67,9 @@ class UserService:
         if not settings.REGISTRATION_OPEN:
             raise RegistrationClosedError
         await self.throttle.hit({f"register:{address}": settings.REGISTRATION_LIMIT})
-        mailed = await self._may_mail(user_in.email)
         user = await self.create(user_in)
-        if mailed:  # or later, when the user asks for it
-            await self.mails.send_link(user, "verify")
+        if not await self.throttle.count(_mails_to(user.email), settings.MAIL_LIMIT_PER_ACCOUNT):
+            await self.mails.send_link(user, "verify")  # or later, when the user asks for it
         return user
 
     async def create(self, user_in: UserCreate, **rights: bool) -> User:
@@ -150,13 +148,6 @@ class UserService:
         if email != user.email:
             limit = settings.MAIL_LIMIT_PER_ACCOUNT
             await self.throttle.hit({_mails_to(email): limit, f"mail:user:{user.id}": limit})
-
-    async def _may_mail(self, email: str) -> bool:
-        try:
-            await self.throttle.hit({_mails_to(email): settings.MAIL_LIMIT_PER_ACCOUNT})
-        except TooManyTriesError:
-            return False
-        return True
 
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""
