@@ -1,27 +1,30 @@
-"""What is lost when a service is killed or stopped under load, and what it costs to go on for long.
+"""What is lost when a service is killed or stopped under load, or its database is away.
 
 `uv run python -m benchmarks.robustness` bakes a project, installs it and works on a real server
 with one worker, on the database that the first argument names (sqlite); the second one says how
-many requests the long run makes (200000).
+many requests the run makes that shows what it costs to go on for long (200000).
 """
 
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
+import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import httpx2
 
 from benchmarks.accounts import LIMITS, PASSWORD, installed
-from tests.projects import Project, free_port
+from tests.projects import Project, Server, free_port
 
 KILLS, STOPS = 10, 20
 CLIENTS = 8
 REQUESTS = 200_000
+OUTAGE = 10  # seconds
 UNDER_WAY = 0.5  # seconds of load before a signal
 PAGE = 4096  # bytes
 ANN = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
@@ -110,6 +113,45 @@ async def mix(client: httpx2.AsyncClient, count: int, codes: Counter[int]) -> No
             codes[(await call).status_code] += 1
 
 
+@contextmanager
+def locked(project: Project) -> Generator[None]:
+    """Keep every writer away from SQLite."""
+    with closing(sqlite3.connect(project.folder / "app.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def stopped(project: Project) -> Generator[None]:
+    """Stop PostgreSQL, and start it again."""
+    project.run("make", "postgres-stop")
+    yield
+    project.run("make", "postgres-start")
+
+
+async def break_off(server: Server, fault: AbstractContextManager[None]) -> None:
+    """Print how writes are answered while the database is away, and how soon after they succeed."""
+    codes: Counter[int] = Counter()
+    async with client_of(server.address) as client:
+
+        async def write_once() -> int:
+            answer = await client.post("/items/", json={"title": "x"})
+            codes[answer.status_code] += 1
+            return answer.status_code
+
+        with fault:
+            end = time.monotonic() + OUTAGE
+            while time.monotonic() < end:
+                await write_once()
+                await asyncio.sleep(0.1)
+            codes_away = dict(codes)
+        start = time.monotonic()
+        while await write_once() != httpx2.codes.CREATED:
+            pass
+    seconds = time.monotonic() - start
+    print(f"database away for {OUTAGE} s: {codes_away}; {seconds:.1f} s after its return a 201")
+
+
 def memory(pid: int) -> float:
     """Return the memory of a process, MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -140,6 +182,9 @@ def main() -> None:
             httpx2.post(f"{server.address}/api/v1/users/", json=ANN).raise_for_status()
         interrupt(project, KILLS, signal.SIGKILL)
         interrupt(project, STOPS, signal.SIGTERM)
+        fault = {"sqlite": locked, "postgresql": stopped}[database]
+        with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
+            asyncio.run(break_off(server, fault(project)))
         with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
             asyncio.run(soak(server.address, server.pid, count))
 

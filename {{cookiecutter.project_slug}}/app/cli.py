@@ -11,7 +11,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.exceptions import AppError, UserNotFoundError
+from app.core.exceptions import AppError, NotReadyError, UserNotFoundError
 from app.db.session import engine, get_db
 from app.models import Session, User
 from app.schemas.auth import Forgot
@@ -151,12 +151,12 @@ def _plain_errors() -> Generator[None]:
     except ValidationError as error:
         lines = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
         _fail("\n".join(lines))
-    except AppError as error:
-        _fail(error.detail)
     except UnicodeDecodeError:
         _fail("The password is not text in UTF-8.")
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, NotReadyError):
         _fail("The database is not ready. Is it running, and did you run: alembic upgrade head")
+    except AppError as error:
+        _fail(error.detail)
 
 
 def _fail(message: str) -> None:
