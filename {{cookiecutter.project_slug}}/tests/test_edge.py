@@ -251,11 +251,13 @@ async def test_the_documentation_is_open_in_development_or_by_setting(
 async def test_the_documentation_needs_nobody_else() -> None:
     async with client_of(DOCS=True) as client:
         page, start = await client.get("/docs"), await client.get("/docs/start.js")
+        refusal = await client.post("/docs/assets/swagger-ui.css")
 
     assert "//" not in page.text
     assert "script-src 'self';" in page.headers["Content-Security-Policy"]
     assert "<script>" not in page.text
     assert f'"{settings.API_V1_PREFIX}/openapi.json"' in start.text
+    assert (refusal.status_code, refusal.headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
     """Answer with what the framework says: no such route, no such method, no token."""
     headers = error.headers
     if error.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
-        headers = {"Allow": ", ".join(_methods(request))}  # it names those of one route only
+        # It names those of one route only, and a folder of files names none.
+        headers = {"Allow": ", ".join(_methods(request)) or "GET, HEAD"}
     return respond(error.status_code, error.detail, headers=headers)
 
 
