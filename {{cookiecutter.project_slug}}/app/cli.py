@@ -11,7 +11,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.exceptions import AppError, NotReadyError, UserNotFoundError
+from app.core.exceptions import AppError, UserNotFoundError
 from app.db.session import engine, get_db
 from app.models import Session, User
 from app.schemas.auth import Forgot
@@ -153,7 +153,7 @@ def _plain_errors() -> Generator[None]:
         _fail("\n".join(lines))
     except UnicodeDecodeError:
         _fail("The password is not text in UTF-8.")
-    except (SQLAlchemyError, NotReadyError):
+    except (SQLAlchemyError, OSError):
         _fail("The database is not ready. Is it running, and did you run: alembic upgrade head")
     except AppError as error:
         _fail(error.detail)

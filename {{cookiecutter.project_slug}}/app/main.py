@@ -14,7 +14,7 @@ from app.api.errors import HANDLERS
 from app.api.v1.router import api_router
 from app.config import Settings, settings
 from app.core.background import drain
-from app.core.exceptions import NotReadyError
+from app.core.exceptions import BusyError, NotReadyError
 from app.core.lifecycle import watch_for_stop
 from app.core.logging import configure_logging
 from app.db.session import engine
@@ -38,11 +38,11 @@ def create_app(settings: Settings) -> Application:
         allow_credentials=True,
         allow_methods=["DELETE", "GET", "PATCH", "POST"],
         allow_headers=["Authorization", "X-Request-ID"],
-        expose_headers=["Link", "X-Request-ID"],
+        expose_headers=["Link", "Retry-After", "X-Request-ID"],
     )
     app = Application(settings, around=cors, lifespan=lifespan, exception_handlers=HANDLERS)
     app.include_router(health.router)
-    unavailable = problems(NotReadyError)
+    unavailable = problems(NotReadyError, BusyError)
     app.include_router(api_router, prefix=settings.API_V1_PREFIX, responses=unavailable)
     if settings.docs:
         docs.include(app)

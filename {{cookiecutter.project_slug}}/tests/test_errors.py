@@ -130,11 +130,17 @@ async def test_a_collection_answers_with_and_without_slash(as_root: AsyncClient,
     "error",
     [
         OperationalError("SELECT secret", {}, Exception("server closed the connection")),
+        OperationalError(None, None, FileNotFoundError("secret")),
         PoolTimeoutError("QueuePool limit"),
+        ConnectionRefusedError(),
+        TimeoutError(),
     ],
 )
 async def test_a_database_that_fails_is_a_503(
-    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+    client: AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     async def fail(*_: object) -> None:
         raise error
@@ -145,13 +151,17 @@ async def test_a_database_that_fails_is_a_503(
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert "secret" not in response.text
+    assert f"The database failed: {type(getattr(error, 'orig', error)).__name__}." in caplog.text
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (StaleDataError("DELETE"), 409),
-        *((IntegrityError("INSERT", {}, Passing(code)), 409) for code in ("23503", "23505")),
+        *(
+            (IntegrityError("INSERT", {}, Passing(code)), 409)
+            for code in ("23001", "23503", "23505")
+        ),
         (IntegrityError("INSERT", {}, Passing("23502")), 500),
         (IntegrityError("INSERT", {}, Exception("NOT NULL")), 500),
         *((DBAPIError("UPDATE", {}, Passing(code)), 503) for code in ("40P01", "57P03", "08006")),

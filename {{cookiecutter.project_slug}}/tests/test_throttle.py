@@ -266,6 +266,37 @@ async def test_who_fails_to_register_uses_up_the_mail_of_nobody(
     assert await db.scalar(select(func.count()).select_from(MailToken)) == 1
 
 
+async def test_nobody_uses_up_the_mails_of_strangers(
+    as_ann: AsyncClient, client: AsyncClient, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"MAIL_LIMIT_PER_ACCOUNT": "2/60"})
+    monkeypatch.setattr(user_service, "settings", limited)
+    person = {"email": "bob@example.com", "full_name": "B", "password": PASSWORD}
+
+    for email in ("new@example.com", "new@example.com", *["bob@example.com"] * 3):
+        await as_ann.patch("/users/me", json={"email": email})
+
+    assert (await client.post("/users/", json=person)).status_code == 201
+    assert await db.scalar(select(func.count()).select_from(MailToken)) == 1
+
+
+@pytest.mark.usefixtures("ann")
+async def test_an_address_is_familiar_since_the_last_login(
+    client_from: From, db: AsyncSession
+) -> None:
+    owner = client_from("203.0.113.9")
+    familiar = Throttle.key == fingerprint("familiar:ann@example.com|203.0.113.9")
+    await log_in(owner, RIGHT)
+    soon = utc_now() + timedelta(hours=1)
+    await db.execute(update(Throttle).where(familiar).values(window_end=soon))
+    await db.commit()
+    await log_in(owner, RIGHT)
+
+    end = await db.scalar(select(Throttle.window_end).where(familiar))
+    assert end is not None
+    assert end > soon + timedelta(days=80)
+
+
 @pytest.mark.usefixtures("ann")
 async def test_an_address_does_not_stay_familiar_for_ever(
     client_from: From, db: AsyncSession, monkeypatch: pytest.MonkeyPatch

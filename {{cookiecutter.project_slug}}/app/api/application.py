@@ -38,4 +38,4 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
-        return complete(super().openapi())
+        return self.openapi_schema or complete(super().openapi())

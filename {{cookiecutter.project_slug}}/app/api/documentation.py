@@ -29,11 +29,11 @@ ANY_PROBLEM: Responses = {
     "default": _problem("A problem document (RFC 9457)"),
 }
 
-# Failures of operations that have something.
+# Failures of operations that have something: code and description.
 USUAL = {
-    "parameters": {"422": _problem("The request is not valid.")},
-    "requestBody": {"422": _problem("The request is not valid.")},
-    "security": {"401": _problem(InvalidTokenError.detail)},
+    "parameters": ("422", "The request is not valid."),
+    "requestBody": ("422", "The request is not valid."),
+    "security": ("401", InvalidTokenError.detail),
 }
 
 
@@ -42,13 +42,18 @@ def problems(*errors: type[AppError]) -> Responses:
     details: dict[int, list[str]] = {}
     for error in errors:
         details.setdefault(error.status.value, []).append(error.detail)
-    return {code: _problem(" Or: ".join(texts)) for code, texts in details.items()}
+    return {code: _problem(_either(*texts)) for code, texts in details.items()}
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add to an OpenAPI document what the framework leaves out, or says in its own words."""
     document["components"]["schemas"] |= PROBLEM_SCHEMAS
     for operation in (o for path in document["paths"].values() for o in path.values()):
-        for part in USUAL.keys() & operation.keys():
-            operation["responses"] = USUAL[part] | operation["responses"]
+        for code, description in dict(USUAL[part] for part in USUAL if part in operation).items():
+            known = operation["responses"].setdefault(code, _problem(""))
+            known["description"] = _either(description, known["description"])
     return document
+
+
+def _either(*descriptions: str) -> str:
+    return " Or: ".join(filter(None, descriptions))

@@ -17,17 +17,25 @@ from starlette.routing import Match
 from app.core.exceptions import AppError, NotReadyError, RaceError
 from app.schemas.problem import FieldProblem, Problem
 
-DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
+DATABASE_ERRORS = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    TimeoutError,  # these two as well: asyncpg lets them out
+    ConnectionError,
+)
 logger = logging.getLogger(__name__)
 
 # Classes of PostgreSQL's codes: connection lost, deadlock, no resources, shutting down or starting.
 PASSING = ("08", "40", "53", "57P")
 # Keys that exist already or do not exist any more, as PostgreSQL and SQLite call them.
 RACES = {
+    "23001",
     "23503",
     "23505",
     "SQLITE_CONSTRAINT_FOREIGNKEY",
     "SQLITE_CONSTRAINT_PRIMARYKEY",
+    "SQLITE_CONSTRAINT_TRIGGER",  # a row that others refer to has to stay
     "SQLITE_CONSTRAINT_UNIQUE",
 }
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -70,7 +78,7 @@ async def on_validation_error(_request: Request, error: RequestValidationError) 
 
 async def on_database_error(_request: Request, error: Exception) -> JSONResponse:
     """Say that the database is away, locked or overloaded; the same request may succeed later."""
-    logger.error("The database failed: %s.", type(error).__name__)
+    logger.error("The database failed: %s.", type(getattr(error, "orig", error)).__name__)
     return await on_app_error(_request, NotReadyError())
 
 

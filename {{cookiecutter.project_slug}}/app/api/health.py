@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from app.api.documentation import problems
-from app.core.exceptions import NotReadyError
+from app.core.exceptions import NotReadyError, StoppingError
 from app.services.health_service import check_readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -24,7 +24,11 @@ async def live() -> Health:
     return Health()
 
 
-@router.get("/ready", responses=problems(NotReadyError), dependencies=[Depends(check_readiness)])
+@router.get(
+    "/ready",
+    responses=problems(NotReadyError, StoppingError),
+    dependencies=[Depends(check_readiness)],
+)
 async def ready() -> Health:
     """Tell that the database answers and is migrated. If not, send requests elsewhere."""
     return Health()

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, event, make_url
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -14,22 +14,19 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from app.config import settings
-from app.core.exceptions import NotReadyError
 
 READ_ONLY = {"read_only": True}  # execution options of a transaction that will not write
 
 
 def _connect(dialect: Dialect, _record: object, arguments: Any, options: Any) -> DBAPIConnection:  # noqa: ANN401 - the driver's own
-    """Connect, and say so where the driver would say no more than that a file is missing."""
+    """Connect, and say so where the driver would say no more than that a file is missing.
+
+    A listener that changes the arguments has to be inserted before this one.
+    """
     try:
         return dialect.connect(*arguments, **options)
     except OSError as error:
-        raise NotReadyError from error
-
-
-def _explain(context: ExceptionContext) -> NotReadyError | None:
-    """Say whose time was out, or whose connection lost, where the driver does not."""
-    return NotReadyError() if isinstance(context.original_exception, OSError) else None
+        raise OperationalError(None, None, error) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
@@ -59,10 +56,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "sqlite": {},
 }
-FAILURES: dict[str, Callable[..., Any]] = {"do_connect": _connect, "handle_error": _explain}
 LISTENERS: dict[str, dict[str, Callable[..., Any]]] = {
-    "postgresql": {},
-    "sqlite": {"connect": _prepare_sqlite, "begin": _begin_sqlite},
+    "postgresql": {"do_connect": _connect},
+    "sqlite": {"do_connect": _connect, "connect": _prepare_sqlite, "begin": _begin_sqlite},
 }
 
 
@@ -75,7 +71,7 @@ def build_engine(url: str) -> AsyncEngine:
         hide_parameters=True,  # rows hold addresses and hashes, which logs must not
         **OPTIONS[dialect],
     )
-    for name, listener in (FAILURES | LISTENERS[dialect]).items():
+    for name, listener in LISTENERS[dialect].items():
         event.listen(engine.sync_engine, name, listener)
     return engine
 

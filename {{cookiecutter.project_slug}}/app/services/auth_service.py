@@ -99,10 +99,7 @@ class AuthService:
 
 
 async def _send_link(email: str, purpose: Purpose) -> None:
-    """Make and send a link, in a transaction of its own.
-
-    A while later: the next answer must not tell by its time whether there was anything to do.
-    """
+    """Send a link, a while later: the next answer must not tell if there was anything to do."""
     await asyncio.sleep(SystemRandom().uniform(*DELAY))
     jobs: list[Job] = []
     async with asynccontextmanager(get_db)() as db:

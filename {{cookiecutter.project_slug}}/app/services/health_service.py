@@ -33,5 +33,5 @@ async def _is_ready() -> bool:
         async with async_session_factory() as db:
             await db.connection(execution_options=READ_ONLY)  # no writer makes it wait
             return await is_migrated(db)
-    except (SQLAlchemyError, NotReadyError):
+    except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
         return False

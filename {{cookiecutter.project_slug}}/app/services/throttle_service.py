@@ -14,6 +14,7 @@ from app.core.secrets import fingerprint
 from app.db.base import utc_now
 from app.models import Throttle
 
+Counted = ReturningInsert[int, datetime]
 INSERT: dict[str, Callable[..., postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
     "sqlite": sqlite.insert,
@@ -45,7 +46,8 @@ class ThrottleService:
     async def count(self, what: str, limit: str) -> int:
         """Count a try, if it is committed; return the seconds to wait if there were too many."""
         most, seconds = map(int, limit.split("/"))
-        hits, window_end = await self.remember(what, timedelta(seconds=seconds))
+        upsert = self._upsert(what, timedelta(seconds=seconds), anew=False)
+        hits, window_end = (await self.db.execute(upsert)).one()
         return max(1, round((window_end - utc_now()).total_seconds())) if hits > most else 0
 
     async def forgive(self, *what: str) -> None:
@@ -54,9 +56,9 @@ class ThrottleService:
             tries = update(Throttle).where(Throttle.key == key, Throttle.hits > 0)
             await self.db.execute(tries.values(hits=Throttle.hits - 1))
 
-    async def remember(self, what: str, duration: timedelta) -> tuple[int, datetime]:
-        """Note that something has happened, and return how often and until when it counts."""
-        return (await self.db.execute(self._upsert(fingerprint(what), duration))).one()
+    async def remember(self, what: str, duration: timedelta) -> None:
+        """Note that something has just happened."""
+        await self.db.execute(self._upsert(what, duration, anew=True))
 
     async def remembers(self, what: str) -> bool:
         """Tell whether something has happened."""
@@ -65,16 +67,18 @@ class ThrottleService:
 
     async def purge(self) -> None:
         """Forget what lies in the past."""
-        await self.db.execute(delete(Throttle).where(Throttle.window_end < utc_now()))
+        over = select(Throttle.key).where(Throttle.window_end < utc_now())
+        free = over.with_for_update(skip_locked=True)  # who counts holds some, and wants others
+        await self.db.execute(delete(Throttle).where(Throttle.key.in_(free)))
 
-    def _upsert(self, key: str, window: timedelta) -> ReturningInsert[int, datetime]:
+    def _upsert(self, what: str, window: timedelta, *, anew: bool) -> Counted:
         now = utc_now()
-        first: dict[str, Any] = {"hits": 1, "window_end": now + window}
+        first: dict[str, Any] = {"key": fingerprint(what), "hits": 1, "window_end": now + window}
         over = Throttle.window_end < now
-        insert = INSERT[self.db.get_bind().dialect.name](Throttle).values(key=key, **first)
-        again = {
+        more = {
             "hits": case((over, 1), else_=Throttle.hits + 1),
             "window_end": case((over, first["window_end"]), else_=Throttle.window_end),
         }
-        upsert = insert.on_conflict_do_update(index_elements=["key"], set_=again)
+        insert = INSERT[self.db.get_bind().dialect.name](Throttle).values(**first)
+        upsert = insert.on_conflict_do_update(index_elements=["key"], set_=first if anew else more)
         return upsert.returning(Throttle.hits, Throttle.window_end)

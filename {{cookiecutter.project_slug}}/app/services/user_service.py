@@ -147,7 +147,7 @@ class UserService:
         """Let nobody send our mail to strangers by changing address again and again."""
         if email != user.email:
             limit = settings.MAIL_LIMIT_PER_ACCOUNT
-            await self.throttle.hit({_mails_to(email): limit, f"mail:user:{user.id}": limit})
+            await self.throttle.hit({f"mail:user:{user.id}": limit, _mails_to(email): limit})
 
     async def _confirm(self, user: User, password: SecretStr | None) -> None:
         """Let nobody change how to log in who merely found a session open."""

@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -128,6 +129,23 @@ def test_a_database_that_fails_is_answered_and_recovered_from(
 
     assert seconds_until(200, "/health/ready", client) < 5
     assert register(client).status_code in {201, 409}  # what froze may have been written
+
+
+@on_postgresql
+def test_a_database_that_freezes_is_a_503_for_connections_that_wait_for_work(
+    cluster: Cluster, client: httpx2.Client
+) -> None:
+    with ThreadPoolExecutor() as threads:  # so many connections are in the pool
+        assert set(threads.map(lambda _: register(client).status_code, range(4))) <= {201, 409}
+    cluster.signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor() as threads:
+            codes = set(threads.map(lambda _: register(client).status_code, range(4)))
+    finally:
+        cluster.signal(signal.SIGCONT)
+
+    assert codes == {503}
+    assert seconds_until(200, "/health/ready", client) < 5
 
 
 @on_postgresql

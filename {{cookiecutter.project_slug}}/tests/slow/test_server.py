@@ -10,18 +10,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
+from app.db.base import utc_now
 from app.db.session import build_engine
-from app.models import Item, Session, User
+from app.models import Item, Session, Throttle, User
 from app.services.session_service import SessionService
+from app.services.throttle_service import ThrottleService
 from tests.conftest import PASSWORD
+from tests.database import server as server_of_tests
 from tests.slow.server import Server, serving
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -297,3 +301,16 @@ def test_two_servers_on_one_database_agree(
         codes = [api.post("/auth/login", data=wrong).status_code for _ in range(3)]
         codes += [httpx2.post(f"{url}/auth/login", data=wrong).status_code for _ in range(3)]
         assert codes == [401] * 5 + [429]
+
+
+@pytest.mark.skipif(server_of_tests().get_backend_name() != "postgresql", reason="no locks of rows")
+async def test_a_purge_does_not_wait_for_who_counts(database: str) -> None:
+    engine = build_engine(database)
+    async with AsyncSession(engine) as one, AsyncSession(engine) as two:
+        await ThrottleService(one).count("something", "1/60")
+        await one.execute(update(Throttle).values(window_end=utc_now() - timedelta(seconds=1)))
+        await one.commit()
+        await ThrottleService(one).count("something", "1/60")  # and holds it
+
+        await asyncio.wait_for(ThrottleService(two).purge(), timeout=5)
+    await engine.dispose()

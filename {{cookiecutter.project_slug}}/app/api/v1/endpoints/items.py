@@ -3,7 +3,7 @@
 from app.api.documentation import problems
 from app.api.paging import LINKED, Paging
 from app.api.routing import CollectionRouter
-from app.core.exceptions import ItemNotFoundError
+from app.core.exceptions import ItemNotFoundError, RaceError
 from app.dependencies import Id, Items
 from app.models import Item
 from app.schemas.item import ItemCreate, ItemRead, ItemUpdate
@@ -29,13 +29,15 @@ async def get_item(item_id: Id, items: Items) -> Item:
     return await items.get_by_id(item_id)
 
 
-@router.patch("/{item_id}", response_model=ItemRead, responses=problems(ItemNotFoundError))
+@router.patch(
+    "/{item_id}", response_model=ItemRead, responses=problems(ItemNotFoundError, RaceError)
+)
 async def update_item(item_id: Id, item_in: ItemUpdate, items: Items) -> Item:
     """Update an item."""
     return await items.update(item_id, item_in)
 
 
-@router.delete("/{item_id}", status_code=204, responses=problems(ItemNotFoundError))
+@router.delete("/{item_id}", status_code=204, responses=problems(ItemNotFoundError, RaceError))
 async def delete_item(item_id: Id, items: Items) -> None:
     """Delete an item."""
     await items.delete(item_id)

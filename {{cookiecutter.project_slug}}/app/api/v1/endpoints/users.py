@@ -8,6 +8,7 @@ from app.core.exceptions import (
     EmailTakenError,
     GuessablePasswordError,
     LastSuperuserError,
+    RaceError,
     RegistrationClosedError,
     SuperuserRequiredError,
     TooManyTriesError,
@@ -22,8 +23,8 @@ router = CollectionRouter(prefix="/users", tags=["users"])
 UPDATE_FAILURES = (
     CurrentPasswordError,
     EmailTakenError,
-    LastSuperuserError,
     GuessablePasswordError,
+    RaceError,
     TooManyTriesError,
 )
 
@@ -43,7 +44,9 @@ async def list_users(paging: Paging, users: Users) -> list[User]:
     "/",
     response_model=UserRead,
     status_code=201,
-    responses=problems(EmailTakenError, RegistrationClosedError, TooManyTriesError),
+    responses=problems(
+        EmailTakenError, GuessablePasswordError, RegistrationClosedError, TooManyTriesError
+    ),
 )
 async def create_user(user_in: UserCreate, users: Users, address: Address) -> User:
     """Register. A link that proves the address is sent to it."""
@@ -62,7 +65,7 @@ async def update_me(me: CurrentUser, user_in: UserUpdate, users: Users) -> User:
     return await users.update(me, user_in, by=me)
 
 
-@router.delete("/me", status_code=204, responses=problems(LastSuperuserError))
+@router.delete("/me", status_code=204, responses=problems(LastSuperuserError, RaceError))
 async def delete_me(me: CurrentUser, users: Users) -> None:
     """Delete your own account, and all that is yours."""
     await users.delete(me)
@@ -77,7 +80,9 @@ async def get_user(user: VisibleUser) -> User:
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=problems(UserNotFoundError, SuperuserRequiredError, *UPDATE_FAILURES),
+    responses=problems(
+        UserNotFoundError, SuperuserRequiredError, LastSuperuserError, *UPDATE_FAILURES
+    ),
 )
 async def update_user(
     user: VisibleUser, user_in: UserAdminUpdate, users: Users, me: CurrentUser
@@ -89,7 +94,7 @@ async def update_user(
 @router.delete(
     "/{user_id}",
     status_code=204,
-    responses=problems(UserNotFoundError, LastSuperuserError),
+    responses=problems(UserNotFoundError, LastSuperuserError, RaceError),
 )
 async def delete_user(user: VisibleUser, users: Users) -> None:
     """Delete a user, and all that is theirs."""
