@@ -9,7 +9,7 @@ from app.core.lifecycle import is_stopping
 from app.db.migrations import is_migrated
 from app.db.session import READ_ONLY, async_session_factory
 
-PATIENCE = 2.0  # seconds
+PATIENCE = 1.0  # seconds
 
 
 async def check_readiness() -> None:

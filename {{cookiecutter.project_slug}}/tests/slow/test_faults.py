@@ -117,7 +117,7 @@ def test_a_database_that_fails_is_answered_and_recovered_from(
 ) -> None:
     fault(cluster)
     try:
-        assert seconds_until(503, "/health/ready", client) < 4
+        assert seconds_until(503, "/health/ready", client) < 2
         assert client.get("/health/live").status_code == 200
         start = time.perf_counter()
         answer = register(client)
