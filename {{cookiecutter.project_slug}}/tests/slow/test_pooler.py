@@ -18,14 +18,14 @@ from sqlalchemy import URL, make_url
 
 from app.config import settings
 from tests.conftest import PASSWORD
-from tests.database import server
+from tests.slow.conftest import on_postgresql
 from tests.slow.server import serving
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
-# PgBouncer pools PostgreSQL and nothing else, and comes with systems, not with Python packages.
 pytestmark = [
-    pytest.mark.skipif(server().get_backend_name() != "postgresql", reason="not on PostgreSQL"),
+    on_postgresql,
+    # It comes with systems, not with Python packages: no dependency of ours could bring it.
     pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"),
 ]
 

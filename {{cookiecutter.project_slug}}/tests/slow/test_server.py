@@ -25,7 +25,7 @@ from app.models import Item, Session, Throttle, User
 from app.services.session_service import SessionService
 from app.services.throttle_service import ThrottleService
 from tests.conftest import PASSWORD
-from tests.database import server as server_of_tests
+from tests.slow.conftest import on_postgresql
 from tests.slow.server import Server, serving
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -303,7 +303,7 @@ def test_two_servers_on_one_database_agree(
         assert codes == [401] * 5 + [429]
 
 
-@pytest.mark.skipif(server_of_tests().get_backend_name() != "postgresql", reason="no locks of rows")
+@on_postgresql
 async def test_a_purge_does_not_wait_for_who_counts(database: str) -> None:
     engine = build_engine(database)
     async with AsyncSession(engine) as one, AsyncSession(engine) as two:
