@@ -277,6 +277,7 @@ async def test_a_browser_is_told_who_may_call(
 
     for answer in answers:
         assert (answer.headers.get("Access-Control-Allow-Origin") == origin) == allowed
+        assert answer.headers["X-Request-ID"]  # a preflight passes the edge as well
     assert answers[0].headers.get("Access-Control-Allow-Origin") != "*"
 
 
