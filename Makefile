@@ -1,25 +1,25 @@
-# Every chore of the template; on a fresh machine the first one installs what it needs.
+# The commands of the template. The first one installs what is missing.
 
 OUTPUT ?= ..
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 ASK := $(shell test -t 0 || echo --no-input)
 
-# Or ruff would keep one in the template, to be copied into every project.
+# Otherwise ruff would create a cache in the template, which bakes would copy.
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
 .PHONY: help new test check format sandbox
 
-help: ## Show this list
+help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-new: $(UV) ## Make a project from your answers, beside this checkout or in OUTPUT= (ANSWERS="database=postgresql ci=none")
+new: $(UV) ## Generate a project beside this checkout, or in OUTPUT= (ANSWERS="database=postgresql ci=none")
 	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK) $(ANSWERS)
 
-test: $(UV) ## Run the tests: bake every pair of answers, and run what was baked
+test: $(UV) ## Run the tests: bake every pair of choices, and test the projects
 	$(UV) run pytest -n auto
 
-check: $(UV) ## Lint and check types
+check: $(UV) ## Lint and type-check
 	$(UV) run ruff check .
 	$(UV) run ruff format --check .
 	$(UV) run mypy
@@ -28,7 +28,7 @@ format: $(UV) ## Format the code
 	$(UV) run ruff check --fix .
 	$(UV) run ruff format .
 
-sandbox: $(UV) ## Bake ./sandbox, whose Python is linked to the template: edit one, run the other
+sandbox: $(UV) ## Bake ./sandbox, whose Python is linked into the template: edit one, run the other
 	rm -rf sandbox
 	@$(UV) run --quiet --no-dev cookiecutter . --no-input project_slug=sandbox
 	for part in app tests alembic; do \

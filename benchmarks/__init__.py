@@ -1,1 +1,1 @@
-"""Figures, measured again by anyone."""
+"""Benchmarks: they measure every figure that the documents state."""

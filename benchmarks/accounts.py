@@ -1,7 +1,7 @@
-"""What a stranger can learn from times, and what logins do to everyone else.
+"""Timing differences that could reveal accounts, and the latency of others while logins run.
 
-`uv run python -m benchmarks.accounts` bakes a project, installs it, and measures a real server with
-one worker, on the database that the first argument names (sqlite). Times are in milliseconds.
+`uv run python -m benchmarks.accounts` bakes and installs a project, and measures a server with one
+worker, on the database of the first argument (sqlite). Times are in milliseconds.
 """
 
 import contextlib
@@ -21,17 +21,18 @@ from tests.projects import Project, free_port
 RUNS = 30
 ROOT = Path(__file__).parents[1]
 PASSWORD = "Correct1Horse"  # noqa: S105 - of users that live for a minute
-MANY = "1000000/60"
-LIMITS = {
-    f"{name}_LIMIT{kind}": MANY
-    for name, kinds in {
-        "LOGIN": ("_PER_CLIENT", "_PER_ADDRESS", "_PER_ACCOUNT"),
-        "MAIL": ("_PER_ACCOUNT", "_PER_ADDRESS"),
-        "REGISTRATION": ("",),
-    }.items()
-    for kind in kinds
-}
-DOWN = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}
+NO_RATE_LIMITS = dict.fromkeys(
+    (
+        "LOGIN_RATE_PER_IP_AND_EMAIL",
+        "LOGIN_RATE_PER_IP",
+        "LOGIN_RATE_PER_EMAIL",
+        "EMAIL_RATE_PER_IP",
+        "EMAIL_RATE_PER_RECIPIENT",
+        "REGISTRATION_RATE_PER_IP",
+    ),
+    "1000000/60",
+)
+UNREACHABLE = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}
 
 
 def milliseconds(call: Callable[[], httpx2.Response]) -> float:
@@ -44,7 +45,7 @@ def milliseconds(call: Callable[[], httpx2.Response]) -> float:
 def compare(
     name: str, one: Callable[[], httpx2.Response], two: Callable[[], httpx2.Response]
 ) -> None:
-    """Print the medians of two calls that should look alike, made in turns."""
+    """Print the medians of two interleaved calls that must not be distinguishable."""
     assert (one().status_code, one().content) == (two().status_code, two().content)
     rounds = [(milliseconds(one), milliseconds(two)) for _ in range(RUNS)]
     first, second = (statistics.median(column) for column in zip(*rounds, strict=True))
@@ -53,12 +54,12 @@ def compare(
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value that a share of the values stays under."""
+    """Return a percentile."""
     return sorted(values)[int(len(values) * share)]
 
 
-def secrecy(client: httpx2.Client) -> None:
-    """Print what known and unknown addresses, verified and unverified ones take."""
+def compare_timing(client: httpx2.Client) -> None:
+    """Compare known and unknown emails, verified and unverified ones."""
 
     def login(name: str) -> Callable[[], httpx2.Response]:
         form = {"username": f"{name}@example.com", "password": "Wrong1Horse"}
@@ -70,26 +71,26 @@ def secrecy(client: httpx2.Client) -> None:
     def request(headers: dict[str, str]) -> Callable[[], httpx2.Response]:
         return lambda: client.post("/auth/email/verify/request", headers=headers)
 
-    compare("login, known and not", login("ann"), login("nobody"))
-    compare("forgot, known and not", forgot("ann"), forgot("nobody"))
+    compare("login, known or unknown", login("ann"), login("nobody"))
+    compare("forgot, known or unknown", forgot("ann"), forgot("nobody"))
     compare(
-        "verify, proved and not", request(log_in(client, "root")), request(log_in(client, "ann"))
+        "verify, verified or not", request(log_in(client, "root")), request(log_in(client, "ann"))
     )
 
 
 def log_in(client: httpx2.Client, name: str) -> dict[str, str]:
-    """Return the header of somebody who is logged in."""
+    """Log in, and return the Authorization header."""
     form = {"username": f"{name}@example.com", "password": PASSWORD}
     token = client.post("/auth/login", data=form).json()["access_token"]
     return {"Authorization": f"Bearer {token}"}
 
 
-def load(client: httpx2.Client, address: str) -> None:
-    """Print how reads fare while eight clients log in without pause."""
+def load(client: httpx2.Client, url: str) -> None:
+    """Print the latency of reads while eight clients log in without pause."""
     headers = log_in(client, "ann")
 
     def live() -> httpx2.Response:
-        return client.get(f"{address}/health/live")
+        return client.get(f"{url}/health/live")
 
     def read() -> httpx2.Response:
         return client.get("/users/me", headers=headers)
@@ -118,7 +119,7 @@ def load(client: httpx2.Client, address: str) -> None:
 
 @contextlib.contextmanager
 def installed(database: str) -> Generator[Project]:
-    """Yield a project that is installed and migrated."""
+    """Yield an installed and migrated project."""
     with tempfile.TemporaryDirectory() as folder:
         answers = {"database": database}
         made = cookiecutter(str(ROOT), no_input=True, output_dir=folder, extra_context=answers)
@@ -138,16 +139,17 @@ def main() -> None:
         create = ["python", "-m", "app.cli", "create-superuser", "--email", "root@example.com"]
         project.run(*create, "--full-name", "Root", "--password-stdin", stdin=PASSWORD)
         serve = ("uvicorn", "app.main:app", "--no-access-log", "--port", str(free_port()))
-        for name, variables in {"mail is shown": {}, "mail server is down": DOWN}.items():
+        variants = {"emails are logged": {}, "SMTP server is unreachable": UNREACHABLE}
+        for name, variables in variants.items():
             print(name)
-            with project.serve(*serve, **LIMITS, **variables) as server:
-                base_url = f"{server.address}/api/v1"
+            with project.serve(*serve, **NO_RATE_LIMITS, **variables) as server:
+                base_url = f"{server.url}/api/v1"
                 with httpx2.Client(base_url=base_url, timeout=60) as client:
                     body = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
                     client.post("/users/", json=body)
-                    secrecy(client)
+                    compare_timing(client)
                     if not variables:
-                        load(client, server.address)
+                        load(client, server.url)
 
 
 if __name__ == "__main__":

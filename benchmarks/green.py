@@ -1,7 +1,7 @@
-"""How long it takes from cookiecutter to a green suite: `uv run python benchmarks/green.py`.
+"""Time from cookiecutter to a green suite: `uv run python benchmarks/green.py`.
 
-Each line is a fresh project in a fresh environment. The first one fills the caches of uv, or asks
-the package index what is new, which takes as long as the network does; the others run without it.
+Each line is a new project in a new environment. The first one fills the caches of uv by network;
+the others run offline.
 """
 
 import os
@@ -18,7 +18,7 @@ ROUNDS = 3  # without the network
 
 
 def timed(*command: str, folder: Path, offline: bool = False) -> tuple[float, str]:
-    """Return the seconds that a command takes, and what it says."""
+    """Return the seconds that a command takes, and its output."""
     environment = os.environ | ({"UV_OFFLINE": "1"} if offline else {})
     start = time.perf_counter()
     run = subprocess.run(  # noqa: S603 - our own command

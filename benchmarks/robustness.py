@@ -1,8 +1,8 @@
-"""What is lost when a service is killed or stopped under load, or its database is away.
+"""Acknowledged writes that are lost when the service is killed or its database is unreachable.
 
-`uv run python -m benchmarks.robustness` bakes a project, installs it and works on a real server
-with one worker, on the database that the first argument names (sqlite); the second one says how
-many requests the run makes that shows what it costs to go on for long (200000).
+`uv run python -m benchmarks.robustness` bakes and installs a project, and runs a server with one
+worker, on the database of the first argument (sqlite). The second argument is the number of
+requests of the endurance run (200000).
 """
 
 import asyncio
@@ -18,23 +18,23 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.accounts import LIMITS, PASSWORD, installed
+from benchmarks.accounts import NO_RATE_LIMITS, PASSWORD, installed
 from tests.projects import Project, Server, free_port
 
 KILLS, STOPS = 10, 20
 CLIENTS = 8
 REQUESTS = 200_000
 OUTAGE = 10  # seconds
-UNDER_WAY = 0.5  # seconds of load before a signal
+LOAD_SECONDS = 0.5  # before a signal
 PAGE = 4096  # bytes
 ANN = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
 SERVE = ("uvicorn", "app.main:app", "--no-proxy-headers", "--port")
 
 
 @asynccontextmanager
-async def client_of(address: str) -> AsyncGenerator[httpx2.AsyncClient]:
-    """Yield a client who is logged in."""
-    url = f"{address}/api/v1"
+async def client_of(url: str) -> AsyncGenerator[httpx2.AsyncClient]:
+    """Yield a client with authentication."""
+    url = f"{url}/api/v1"
     async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         form = {"username": ANN["email"], "password": PASSWORD}
         login = await client.post("/auth/login", data=form)
@@ -43,35 +43,35 @@ async def client_of(address: str) -> AsyncGenerator[httpx2.AsyncClient]:
 
 
 async def write(client: httpx2.AsyncClient, prefix: str, acknowledged: set[str]) -> None:
-    """Add items until the server is gone."""
+    """Create items until the server has stopped."""
     number = 0
     while True:
         title = f"{prefix}-{number}"
         number += 1
         try:
-            answer = await client.post("/items/", json={"title": title})
+            response = await client.post("/items/", json={"title": title})
         except httpx2.TransportError:
             return
-        if answer.status_code == httpx2.codes.CREATED:
+        if response.status_code == httpx2.codes.CREATED:
             acknowledged.add(title)
 
 
-async def write_and_signal(address: str, pid: int, number: int, name: str) -> set[str]:
-    """Send a signal to a server that is written to, and return what it has acknowledged."""
+async def write_and_signal(url: str, pid: int, number: int, name: str) -> set[str]:
+    """Send a signal to a server under load, and return the acknowledged writes."""
     acknowledged: set[str] = set()
-    async with client_of(address) as client:
+    async with client_of(url) as client:
         writers = [write(client, f"{name}-{n}", acknowledged) for n in range(CLIENTS)]
         load = asyncio.gather(*writers)
-        await asyncio.sleep(UNDER_WAY)
+        await asyncio.sleep(LOAD_SECONDS)
         os.kill(pid, number)
         await load
     return acknowledged
 
 
-async def titles(address: str) -> set[str]:
+async def titles(url: str) -> set[str]:
     """Return the titles of all items, page after page."""
     found: set[str] = set()
-    async with client_of(address) as client:
+    async with client_of(url) as client:
         after: int | None = 0
         while after is not None:
             page = (await client.get("/items/", params={"after": after})).json()
@@ -81,19 +81,19 @@ async def titles(address: str) -> set[str]:
 
 
 def interrupt(project: Project, times: int, number: signal.Signals) -> None:
-    """Print what is missing on either side after so many signals."""
+    """Print how many acknowledged rows are lost after signals under load."""
     acknowledged: set[str] = set()
     for attempt in range(times):
-        with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
+        with project.serve(*SERVE, str(free_port()), **NO_RATE_LIMITS) as server:
             name = f"{number.name}-{attempt}"
-            work = write_and_signal(server.address, server.pid, number, name)
+            work = write_and_signal(server.url, server.pid, number, name)
             acknowledged |= asyncio.run(work)
-    with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
-        stored = {t for t in asyncio.run(titles(server.address)) if t.startswith(number.name)}
+    with project.serve(*SERVE, str(free_port()), **NO_RATE_LIMITS) as server:
+        stored = {t for t in asyncio.run(titles(server.url)) if t.startswith(number.name)}
     print(
         f"{times} {number.name}: {len(acknowledged)} acknowledged, "
         f"{len(acknowledged - stored)} of them lost, "
-        f"{len(stored - acknowledged)} stored without an answer"
+        f"{len(stored - acknowledged)} stored without a response"
     )
 
 
@@ -115,7 +115,7 @@ async def mix(client: httpx2.AsyncClient, count: int, codes: Counter[int]) -> No
 
 @contextmanager
 def locked(project: Project) -> Generator[None]:
-    """Keep every writer away from SQLite."""
+    """Lock the SQLite database for writers."""
     with closing(sqlite3.connect(project.folder / "app.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         yield
@@ -129,39 +129,41 @@ def stopped(project: Project) -> Generator[None]:
     project.run("make", "postgres-start")
 
 
-async def break_off(server: Server, fault: AbstractContextManager[None]) -> None:
-    """Print how writes are answered while the database is away, and how soon after they succeed."""
+async def inject_fault(server: Server, fault: AbstractContextManager[None]) -> None:
+    """Print the responses to writes while the database is unreachable, and the time to recover."""
     codes: Counter[int] = Counter()
-    async with client_of(server.address) as client:
+    async with client_of(server.url) as client:
 
         async def write_once() -> int:
-            answer = await client.post("/items/", json={"title": "x"})
-            codes[answer.status_code] += 1
-            return answer.status_code
+            response = await client.post("/items/", json={"title": "x"})
+            codes[response.status_code] += 1
+            return response.status_code
 
         with fault:
             end = time.monotonic() + OUTAGE
             while time.monotonic() < end:
                 await write_once()
                 await asyncio.sleep(0.1)
-            codes_away = dict(codes)
+            codes_meanwhile = dict(codes)
         start = time.monotonic()
         while await write_once() != httpx2.codes.CREATED:
             pass
     seconds = time.monotonic() - start
-    print(f"database away for {OUTAGE} s: {codes_away}; {seconds:.1f} s after its return a 201")
+    print(
+        f"database unreachable for {OUTAGE} s: {codes_meanwhile}; recovered after {seconds:.1f} s"
+    )
 
 
 def memory(pid: int) -> float:
-    """Return the memory of a process, MiB."""
+    """Return the resident memory of a process in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * PAGE / 2**20
 
 
-async def soak(address: str, pid: int, count: int) -> None:
-    """Print errors and growth of a long run; the first tenth warms the caches."""
+async def soak(url: str, pid: int, count: int) -> None:
+    """Print errors and memory growth of an endurance run, after a tenth of it as warm-up."""
     codes: Counter[int] = Counter()
-    async with client_of(address) as client:
+    async with client_of(url) as client:
 
         async def run(share: int) -> None:
             await asyncio.gather(*(mix(client, share // CLIENTS, codes) for _ in range(CLIENTS)))
@@ -176,17 +178,17 @@ async def soak(address: str, pid: int, count: int) -> None:
 def main() -> None:
     """Measure and print."""
     database = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else REQUESTS  # noqa: PLR2004 - its place
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else REQUESTS  # noqa: PLR2004 - the second argument
     with installed(database) as project:
-        with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
-            httpx2.post(f"{server.address}/api/v1/users/", json=ANN).raise_for_status()
+        with project.serve(*SERVE, str(free_port()), **NO_RATE_LIMITS) as server:
+            httpx2.post(f"{server.url}/api/v1/users/", json=ANN).raise_for_status()
         interrupt(project, KILLS, signal.SIGKILL)
         interrupt(project, STOPS, signal.SIGTERM)
         fault = {"sqlite": locked, "postgresql": stopped}[database]
-        with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
-            asyncio.run(break_off(server, fault(project)))
-        with project.serve(*SERVE, str(free_port()), **LIMITS) as server:
-            asyncio.run(soak(server.address, server.pid, count))
+        with project.serve(*SERVE, str(free_port()), **NO_RATE_LIMITS) as server:
+            asyncio.run(inject_fault(server, fault(project)))
+        with project.serve(*SERVE, str(free_port()), **NO_RATE_LIMITS) as server:
+            asyncio.run(soak(server.url, server.pid, count))
 
 
 if __name__ == "__main__":

@@ -1,74 +1,17 @@
-"""Refuse answers that would not work, leave out what was not chosen, and write `.env`.
+"""Remove the files that were not chosen, and write `.env`."""
 
-To start an interpreter takes longer than all that is done here, so there is one hook, and it does
-without `json`, `pathlib` and `re`. Where it fails, cookiecutter removes what it has written.
-"""
+import json
+import runpy
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
 
-import keyword
-import os
-import sys
-
-# The rendered lines. In hexadecimal an answer is nothing but data, whatever it holds.
-ANSWERS = {
-    # {% for name in cookiecutter +%}
-    "{{ name }}": "{{ (cookiecutter[name] | string).encode('utf-8', 'backslashreplace').hex() }}",
-    # {% endfor +%}
-}
+# The only rendered line: JSON never contains three quotes in a row, so no answer can end the text.
+ANSWERS = r"""{{ cookiecutter | tojson }}"""
 # {% raw %}
 
-# Where an answer is kept as it was given: `cookiecutter.json` puts a harmless slug in the place of
-# any that is no name of one folder, because the folder is made before this runs.
-GIVEN = {"project_slug": "__project_slug"}
-
-LONGEST_SLUG = 63  # of a label in the names of hosts
-LONGEST_TEXT = 100
-UNSAFE = '"\\{}$`'
-TAKEN = {"app", "test", "tests"} | set(keyword.kwlist) | sys.stdlib_module_names
-
-
-def slug_problem(slug: str) -> str | None:
-    """Tell what is wrong with a name of a folder, distribution and container image."""
-    words = slug.replace("_", "-").split("-")
-    plain = all(w.isascii() and w.isalnum() and w == w.lower() for w in words)
-    if not plain or not slug[0].isalpha() or len(slug) > LONGEST_SLUG:
-        return (
-            "must begin with a letter and be lower-case words of letters and digits "
-            f"joined by - or _, at most {LONGEST_SLUG} characters"
-        )
-    if "_".join(words) in TAKEN:
-        return "must not be a word of Python, a module of its library, app or tests"
-    return None
-
-
-def text_problem(text: str) -> str | None:
-    """Tell what is wrong with a line of text, which is to stand between quotes in many formats."""
-    if not text.strip() or len(text) > LONGEST_TEXT:
-        return f"must have 1 to {LONGEST_TEXT} characters"
-    if not text.isprintable() or set(text) & set(UNSAFE):
-        return f"must be one printable line without any of {' '.join(UNSAFE)}"
-    return None
-
-
-def email_problem(email: str) -> str | None:
-    """Tell what is wrong with an address."""
-    local, _, domain = email.rpartition("@")
-    labels = domain.split(".")
-    signs = local.translate(str.maketrans("", "", "._%+-")) + "".join(labels).replace("-", "")
-    plain = signs.isascii() and signs.isalnum() and len(email) <= LONGEST_TEXT
-    return (
-        None if plain and local and len(labels) > 1 and all(labels) else "must be an e-mail address"
-    )
-
-
-RULES = {
-    "project_slug": (slug_problem, "order-service"),
-    "project_name": (text_problem, "Order Service"),
-    "description": (text_problem, "Takes orders and tracks them."),
-    "full_name": (text_problem, "Ada Lovelace"),
-    "email": (email_problem, "ada@example.com"),
-}
-
-# What goes with an answer, and with no other.
+# Paths that belong to certain answers only.
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     ".github": {"ci": ("github",)},
     ".gitlab-ci.yml": {"ci": ("gitlab",)},
@@ -79,18 +22,11 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "kubernetes": {"deployment": ("kubernetes",)},
 }
 
-
-def problems(answers: dict[str, str]) -> list[str]:
-    """Return a sentence for each answer that would not work."""
-    return [
-        f"{question} {problem}; a good answer is: {example}"
-        for question, (rule, example) in RULES.items()
-        if (problem := rule(answers[GIVEN.get(question, question)]))
-    ]
+CACHES = ("__pycache__", ".*_cache", ".hypothesis")
 
 
 def unwanted(answers: dict[str, str]) -> list[str]:
-    """Return the paths that the answers leave out."""
+    """Return the paths that were not chosen."""
     return [
         path
         for path, conditions in OPTIONAL.items()
@@ -99,43 +35,34 @@ def unwanted(answers: dict[str, str]) -> list[str]:
 
 
 def caches() -> list[str]:
-    """Return the caches that a checkout holds once somebody has worked in it."""
-    return [
-        os.path.join(folder, name)
-        for folder, names, _ in os.walk(".")
-        for name in names
-        if name == "__pycache__" or name.endswith("_cache")
-    ]
+    """Return the caches of tools that were run in the template folder."""
+    return [str(path) for name in CACHES for path in Path().rglob(name)]
 
 
 def remove(path: str) -> None:
-    """Delete a file, or a folder with all that is in it."""
-    if not os.path.isdir(path):
-        os.unlink(path)
-        return
-    for name in os.listdir(path):
-        remove(os.path.join(path, name))
-    os.rmdir(path)
+    """Delete a file or a folder, if it exists."""
+    if Path(path).is_dir():
+        shutil.rmtree(path)
+    else:
+        Path(path).unlink(missing_ok=True)
 
 
-def quoted(path: str) -> str:
-    """Return a path as a shell reads it: `shlex` would do it, and takes its time to import."""
-    plain = path.isascii() and path.translate(str.maketrans("", "", "/._-")).isalnum()
-    return path if plain else "'" + path.replace("'", "'\\''") + "'"
+def is_update(answers: dict[str, str]) -> bool:
+    """Return whether cruft runs the hook in a temporary folder, to compute an update."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    return "_output_dir" not in answers and Path.cwd().resolve().is_relative_to(temporary)
 
 
 def main() -> None:
     """Finish the project in the current folder."""
-    answers = {name: bytes.fromhex(hexed).decode() for name, hexed in ANSWERS.items()}
-    if sentences := problems(answers):
-        sys.exit("\n".join(f"ERROR: {sentence}" for sentence in sentences))
+    answers = json.loads(ANSWERS)
     for path in unwanted(answers) + caches():
-        if os.path.lexists(path):  # a cache may lie in a cache
-            remove(path)
-    with open("scripts/make_env.py", encoding="utf-8") as script:
-        exec(script.read(), {"__name__": "__main__"})  # noqa: S102 - ours; half the time of runpy
-    folder = os.getcwd()
-    print(f"\nYour service is in {folder}\nStart it:\n\n    cd {quoted(folder)} && make dev\n")
+        remove(path)
+    runpy.run_path("scripts/make_env.py", run_name="__main__")
+    if not is_update(answers):
+        folder = Path.cwd()
+        command = f"cd {shlex.quote(str(folder))} && make dev"
+        print(f"\nThe service is in {folder}\nRun it:\n\n    {command}\n")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Tests of the template: is the source sound, do the options and hooks work, does the result?"""
+"""Tests of the template: its source, its options, its hooks, and the projects it generates."""

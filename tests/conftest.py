@@ -1,4 +1,4 @@
-"""Baking: from a clean copy of the source, with answers that exist."""
+"""Fixtures: bakes from a clean copy of the source, with valid answers only."""
 
 import atexit
 import json
@@ -20,7 +20,7 @@ CHOICES = {name: values for name, values in CONTEXT.items() if isinstance(values
 CHOICES = {name: values for name, values in CHOICES.items() if not name.startswith("_")}
 QUESTIONS = [name for name in CONTEXT if not name.startswith("_")]
 
-# Runs of pytest within ours make folders of their own, for each of our workers.
+# Temporary folders of the pytest runs that these tests start, one for each worker.
 INNER = tempfile.mkdtemp(prefix="inner-")
 atexit.register(shutil.rmtree, INNER, ignore_errors=True)
 
@@ -28,29 +28,29 @@ Bake = Callable[..., Path]
 
 
 def check_answers(answers: dict[str, str]) -> None:
-    """Refuse what cookiecutter would ignore without a word."""
+    """Reject questions and choices that cookiecutter would ignore silently."""
     for name, value in answers.items():
         assert name in QUESTIONS, f"{name} is not a question"
-        assert value in CHOICES.get(name, [value]), f"{value} is no answer to {name}"
+        assert value in CHOICES.get(name, [value]), f"{value} is not a choice of {name}"
 
 
 def tracked_files() -> list[str]:
-    """Return the paths of the source, without caches and the like."""
+    """Return the paths of the source, without ignored files."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [path for path in output.split("\0") if path and (ROOT / path).exists()]
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a new user: none of our variables, and our `uv` on the path."""
-    ours = ("COV", "PYTEST", "UV_", "VIRTUAL_ENV", "PYTHON")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """Return the environment of a new user: without the variables of this run."""
+    excluded = ("COV", "PYTEST", "UV_", "VIRTUAL_ENV", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     return kept | {"NO_COLOR": "1", "COLUMNS": "120", "PYTEST_DEBUG_TEMPROOT": INNER}
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the source as a clone would hold it."""
+    """Return a copy of the source, as in a clone."""
     folder = tmp_path_factory.mktemp("source")
     for path in tracked_files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -59,22 +59,22 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def try_to_bake(cookies_session: Cookies, source: Path) -> Callable[..., Result]:
-    """Return a function that bakes, and returns how it went."""
+def bake_result(cookies_session: Cookies, source: Path) -> Callable[..., Result]:
+    """Return a function that bakes, and returns the result."""
 
-    def _try_to_bake(**answers: str) -> Result:
+    def _bake_result(**answers: str) -> Result:
         check_answers(answers)
         return cookies_session.bake(extra_context=answers, template=str(source))
 
-    return _try_to_bake
+    return _bake_result
 
 
 @pytest.fixture(scope="session")
-def bake(try_to_bake: Callable[..., Result]) -> Bake:
+def bake(bake_result: Callable[..., Result]) -> Bake:
     """Return a function that bakes, and returns the folder of the project."""
 
     def _bake(**answers: str) -> Path:
-        result = try_to_bake(**answers)
+        result = bake_result(**answers)
         if result.exception:
             raise result.exception
         return Path(result.project_path)

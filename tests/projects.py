@@ -1,4 +1,4 @@
-"""Baked projects that are installed, run and called as their users would."""
+"""Baked projects: installed, run and called as by their users."""
 
 import contextlib
 import os
@@ -22,23 +22,23 @@ UV = str(Path(sys.prefix, "bin", "uv"))
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def without_uv() -> str:
-    """Return a search path on which `uv` is not found, as on a fresh machine."""
+    """Return PATH without `uv`, as on a fresh machine."""
     folders = os.environ["PATH"].split(os.pathsep)
     return os.pathsep.join(f for f in folders if not shutil.which("uv", path=f))
 
 
 class Project:
-    """A baked project with an environment of its own."""
+    """A baked project with a virtual environment of its own."""
 
     def __init__(self, folder: Path, python: str | None = None) -> None:
-        """Install the project, for a certain interpreter or for the first that is found."""
+        """Install the project, for an interpreter or for the first one that is found."""
         self.folder = folder
         self.variables = environment() | ({"UV_PYTHON": python} if python else {})
         self.run(UV, "sync", "--quiet")
@@ -73,9 +73,9 @@ class Project:
 
 @dataclass
 class Server:
-    """A server that runs."""
+    """A running server."""
 
-    address: str
+    url: str
     output: Path
     pid: int
 
@@ -86,10 +86,10 @@ class Server:
 
 @contextlib.contextmanager
 def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -> Generator[Server]:
-    """Yield a server that prints its address; stop it, and all that it started, afterwards.
+    """Yield a server once it has printed its URL; stop it and its child processes afterwards.
 
     Raises:
-        AssertionError: if it ends without having printed an address.
+        AssertionError: if it ends without having printed a URL.
     """
     output = Path(tempfile.mkdtemp(prefix="server-"), "log")
     with (
@@ -105,7 +105,7 @@ def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -
         ) as process,
     ):
         try:
-            yield Server(_address(process, output), output, process.pid)
+            yield Server(_url(process, output), output, process.pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
@@ -113,7 +113,7 @@ def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -
     shutil.rmtree(output.parent)
 
 
-def _address(process: subprocess.Popen[bytes], output: Path) -> str:
+def _url(process: subprocess.Popen[bytes], output: Path) -> str:
     while process.poll() is None:
         text = output.read_text()
         if match := re.search(r"running on (http://[\w.:]+)", text, re.IGNORECASE):
@@ -122,8 +122,8 @@ def _address(process: subprocess.Popen[bytes], output: Path) -> str:
     raise AssertionError(output.read_text())
 
 
-def is_ready(address: str) -> bool:
-    """Tell whether a server is ready, and shows its API page."""
+def is_ready(url: str) -> bool:
+    """Return whether a server is ready and serves Swagger UI."""
     transport = httpx2.HTTPTransport(retries=10)
-    with httpx2.Client(base_url=address, transport=transport, timeout=10) as client:
+    with httpx2.Client(base_url=url, transport=transport, timeout=10) as client:
         return client.get("/health/ready").is_success and "swagger" in client.get("/docs").text

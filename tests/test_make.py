@@ -1,4 +1,4 @@
-"""What a person does on a fresh machine: `make new`, answer, and the command that it prints."""
+"""`make` on a fresh machine: `make new`, its questions, and the command that it prints."""
 
 import re
 import shutil
@@ -42,29 +42,29 @@ def run(command: list[str], folder: Path, variables: dict[str, str]) -> str:
 
 
 def printed_command(output: str) -> tuple[Path, list[str]]:
-    """Return the folder and the command that a bake tells its user to type."""
+    """Return the folder and the command that a bake prints."""
     match = re.search(r"cd (\S+) && (make dev)", output)
     assert match, output
     return Path(match[1]), match[2].split()
 
 
 @pytest.mark.xdist_group("make")
-def test_a_new_project_runs_on_a_fresh_machine(checkout: Path, machine: dict[str, str]) -> None:
+def test_new_project_runs_on_a_fresh_machine(checkout: Path, machine: dict[str, str]) -> None:
     project, command = printed_command(run(["make", "new"], checkout, machine))
 
     assert project == checkout.parent / "my-service"
     assert not shutil.which("uv", path=machine["PATH"])
     port = free_port()
     with running((*command, f"PORT={port}"), project, machine) as server:
-        assert server.address == f"http://127.0.0.1:{port}"
-        assert is_ready(server.address)
+        assert server.url == f"http://127.0.0.1:{port}"
+        assert is_ready(server.url)
     output = run(["make", "test"], project, machine)
     assert " passed" in output
     run(["make", "check"], project, machine)
 
 
 @pytest.mark.xdist_group("postgresql")  # one at a time: its server has a port
-def test_answers_are_asked_for_on_a_terminal(checkout: Path, machine: dict[str, str]) -> None:
+def test_make_new_prompts_on_a_terminal(checkout: Path, machine: dict[str, str]) -> None:
     output = checkout.parent / "elsewhere"
     terminal = pexpect.spawn(
         "make",
@@ -86,11 +86,11 @@ def test_answers_are_asked_for_on_a_terminal(checkout: Path, machine: dict[str, 
     env = project / ".env"
     env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
     with running((*command, f"PORT={free_port()}"), project, machine) as server:
-        assert is_ready(server.address)
+        assert is_ready(server.url)
     run(["make", "postgres-stop"], project, machine)
 
 
-def test_answers_can_be_given_beforehand(checkout: Path, machine: dict[str, str]) -> None:
+def test_make_new_takes_answers_and_output_folder(checkout: Path, machine: dict[str, str]) -> None:
     answers = "project_slug=orders license=BSD-3-Clause"
     output = run(["make", "new", "OUTPUT=a b", f"ANSWERS={answers}"], checkout, machine)
 
@@ -99,12 +99,12 @@ def test_answers_can_be_given_beforehand(checkout: Path, machine: dict[str, str]
     assert "BSD 3-Clause" in (project / "LICENSE").read_text()
 
 
-def test_a_target_says_what_it_does(source: Path) -> None:
+def test_make_prints_its_targets(source: Path) -> None:
     for line in ("make new", "make test", "make check", "make sandbox"):
         assert line in run(["make"], source, environment())
 
 
-def test_no_checkout_is_needed(source: Path, tmp_path: Path) -> None:
+def test_template_works_without_a_checkout(source: Path, tmp_path: Path) -> None:
     published = shutil.copytree(source, tmp_path / "published")
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
     for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "x"]):
@@ -117,7 +117,7 @@ def test_no_checkout_is_needed(source: Path, tmp_path: Path) -> None:
     assert printed_command(output)[0] == tmp_path / "my-service"
 
 
-def test_the_sandbox_is_linked_to_the_template(checkout: Path, machine: dict[str, str]) -> None:
+def test_sandbox_is_linked_to_the_template(checkout: Path, machine: dict[str, str]) -> None:
     run(["make", "sandbox"], checkout, machine)
 
     linked = checkout / "sandbox" / "app" / "main.py"

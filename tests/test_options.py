@@ -1,4 +1,4 @@
-"""Does each option do what it says, and only that?"""
+"""Options: each changes what it is about, and nothing else."""
 
 import filecmp
 import re
@@ -29,16 +29,16 @@ PAIRS = [dict(zip(CHOICES, values, strict=True)) for values in AllPairs(list(CHO
 
 DOCKER = {"Dockerfile", ".dockerignore", "compose.yaml"}
 MANIFESTS = {"kubernetes/service.yaml"}
-# The files that an answer brings and no other answer to the question does.
-BROUGHT: dict[tuple[str, str], set[str]] = {
+# The files that belong to one answer only.
+OPTIONAL_FILES: dict[tuple[str, str], set[str]] = {
     ("ci", "github"): {".github/workflows/ci.yml"},
     ("ci", "gitlab"): {".gitlab-ci.yml"},
     ("database", "postgresql"): {"scripts/postgres.py"},
     ("deployment", "docker"): DOCKER,
     ("deployment", "kubernetes"): DOCKER | MANIFESTS,
 }
-# The files whose text may differ with an answer; all others are the same.
-TOUCHED: dict[str, set[str]] = {
+# The files whose content depends on an answer.
+DEPENDENT_FILES: dict[str, set[str]] = {
     "license": {"LICENSE", "pyproject.toml"},
     "python_version": {"Dockerfile", "Makefile", "pyproject.toml", ".gitlab-ci.yml"},
     "database": {
@@ -55,6 +55,9 @@ TOUCHED: dict[str, set[str]] = {
 }
 
 
+DESCRIPTION = r"""Sells "100%" of things; it's #1: a \ {b} $c `d`!"""
+
+
 def name(answers: dict[str, str]) -> str:
     """Return the answers in a line."""
     return "-".join(answers.values())
@@ -62,7 +65,7 @@ def name(answers: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module", params=PAIRS, ids=name)
 def answers(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return one of the sets of answers in which every pair of values occurs."""
+    """Return one of the sets of answers in which every pair of choices occurs."""
     chosen: dict[str, str] = request.param
     return chosen
 
@@ -73,20 +76,20 @@ def project(bake: Bake, answers: dict[str, str]) -> Path:
     return bake(**answers)
 
 
-def test_every_pair_of_values_is_baked() -> None:
+def test_every_pair_of_choices_is_baked() -> None:
     for one, two in combinations(CHOICES, 2):
         seen = {(answers[one], answers[two]) for answers in PAIRS}
         assert seen == set(product(CHOICES[one], CHOICES[two]))
 
 
-def test_a_project_has_exactly_its_files(project: Path, answers: dict[str, str]) -> None:
+def test_project_has_exactly_its_files(project: Path, answers: dict[str, str]) -> None:
     everything = {
         path.removeprefix(f"{TEMPLATE.name}/")
         for path in tracked_files()
         if path.startswith(TEMPLATE.name)
     } | {".env"}
-    optional = set[str]().union(*BROUGHT.values())
-    chosen = set[str]().union(*(BROUGHT.get(answer, set()) for answer in answers.items()))
+    optional = set[str]().union(*OPTIONAL_FILES.values())
+    chosen = set[str]().union(*(OPTIONAL_FILES.get(answer, set()) for answer in answers.items()))
 
     assert files(project) == everything - optional | chosen
     assert [
@@ -94,7 +97,7 @@ def test_a_project_has_exactly_its_files(project: Path, answers: dict[str, str])
     ] == []
 
 
-def test_nothing_is_left_over(project: Path) -> None:
+def test_no_template_syntax_is_left(project: Path) -> None:
     for path in sorted(project.rglob("*")):
         if path.is_file():
             text = path.read_bytes().decode("utf-8")
@@ -106,7 +109,7 @@ def test_nothing_is_left_over(project: Path) -> None:
             assert not re.search(r"[ \t]$", text, re.MULTILINE), path
 
 
-def test_python_is_the_same_in_every_project(project: Path) -> None:
+def test_python_is_identical_in_every_project(project: Path) -> None:
     for path in template_python():
         baked = project / path.relative_to(TEMPLATE)
         assert not baked.exists() or filecmp.cmp(path, baked, shallow=False)
@@ -114,7 +117,8 @@ def test_python_is_the_same_in_every_project(project: Path) -> None:
 
 def test_data_files_are_valid(project: Path, answers: dict[str, str]) -> None:
     metadata = tomllib.loads((project / "pyproject.toml").read_text())
-    assert metadata["project"].get("license") in {answers["license"], None}
+    expected = None if answers["license"] == "Proprietary" else answers["license"]
+    assert metadata["project"].get("license") == expected
     assert metadata["tool"]["mypy"]["python_version"] == answers["python_version"]
     for path in [*project.rglob("*.yaml"), *project.rglob("*.yml")]:
         assert list(yaml.safe_load_all(path.read_text()))
@@ -126,19 +130,19 @@ def test_everything_is_formatted(project: Path) -> None:
 
 
 @pytest.mark.parametrize("question", CHOICES)
-def test_an_answer_changes_what_it_is_about_and_nothing_else(bake: Bake, question: str) -> None:
+def test_choice_changes_its_own_files_only(bake: Bake, question: str) -> None:
     first, *others = [bake(**{question: value}) for value in CHOICES[question]]
     for other in others:
         common = files(first) & files(other)
         _, different, _ = filecmp.cmpfiles(first, other, common, shallow=False)
-        assert set(different) - {".env"} <= TOUCHED[question]
+        assert set(different) - {".env"} <= DEPENDENT_FILES[question]
 
 
-def test_free_answers_arrive_where_they_belong(bake: Bake) -> None:
+def test_text_answers_appear_in_the_project(bake: Bake) -> None:
     project = bake(
         project_name="Ünïcode & Söns' <Shop> 🛒",
         project_slug="the_shop-2",
-        description="Sells 100% of things; it's #1: yes!",
+        description=DESCRIPTION,
         full_name="Zoë O'Neill, Jr.",
         email="zoe+shop@mail.example.com",
     )
@@ -146,7 +150,8 @@ def test_free_answers_arrive_where_they_belong(bake: Bake) -> None:
     assert project.name == "the_shop-2"
     metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     assert metadata["name"] == "the_shop-2"
-    assert metadata["description"] == "Sells 100% of things; it's #1: yes!"
+    assert metadata["description"] == DESCRIPTION
+    assert DESCRIPTION in (project / "README.md").read_text()
     assert metadata["authors"] == [
         {"name": "Zoë O'Neill, Jr.", "email": "zoe+shop@mail.example.com"}
     ]
@@ -165,7 +170,7 @@ def test_two_projects_never_share_a_secret(bake: Bake) -> None:
     assert len({secret for found in secrets for secret in found}) == 4
 
 
-def test_secrets_are_for_the_eyes_of_the_owner(bake: Bake) -> None:
+def test_env_file_is_readable_by_its_owner_only(bake: Bake) -> None:
     project = bake()
 
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
@@ -173,7 +178,7 @@ def test_secrets_are_for_the_eyes_of_the_owner(bake: Bake) -> None:
     assert "SECRET_KEY=<secret>" in (project / ".env.example").read_text()
 
 
-def test_an_unknown_question_or_answer_is_refused_by_the_helper() -> None:
+def test_helper_rejects_unknown_questions_and_choices() -> None:
     for answers in ({"databse": "sqlite"}, {"database": "mysql"}):
         with pytest.raises(AssertionError):
             check_answers(answers)
@@ -203,7 +208,7 @@ def test_deployment_files_follow_their_schemas(bake: Bake, database: str) -> Non
 
 
 def run(command: list[str], folder: Path = ROOT) -> None:
-    """Run a tool of the development dependencies, which must succeed."""
+    """Run a tool of the development dependencies; it must succeed."""
     program = Path(sys.prefix, "bin", command[0])
     done = subprocess.run(
         [program, *command[1:]],

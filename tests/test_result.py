@@ -1,9 +1,10 @@
-"""Does the result work, installed from its own project file into an environment of its own?"""
+"""Generated projects: installed into their own environment, tested and called over HTTP."""
 
 import gzip
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ ANN: dict[str, Any] = {"email": "ann@example.com", "full_name": "Ann", "password
 
 
 def in_a_group(value: str) -> object:
-    """Return a parameter whose tests run one after the other, on one worker."""
+    """Return a parameter whose tests run on one worker."""
     return pytest.param(value, marks=pytest.mark.xdist_group(value))
 
 
@@ -43,7 +44,7 @@ def project(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Project]:
         project.run("make", "postgres-stop")
 
 
-def test_the_suite_passes_and_covers_every_branch(project: Project) -> None:
+def test_suite_passes_and_covers_every_branch(project: Project) -> None:
     before = (project.folder / "app.db").exists() and (project.folder / "app.db").read_bytes()
 
     output = project.run("pytest", "-v", "--cov=app", "tests/")
@@ -54,7 +55,7 @@ def test_the_suite_passes_and_covers_every_branch(project: Project) -> None:
 
 
 @pytest.mark.parametrize("target", ["test", "coverage", "test-slow"])
-def test_the_suite_passes_on_several_workers(project: Project, target: str) -> None:
+def test_suite_passes_on_several_workers(project: Project, target: str) -> None:
     assert "passed" in project.run("make", target)
 
 
@@ -70,11 +71,17 @@ def test_the_suite_passes_on_several_workers(project: Project, target: str) -> N
         "lint-imports",
     ],
 )
-def test_the_code_is_clean(project: Project, command: str) -> None:
+def test_code_passes_every_check(project: Project, command: str) -> None:
     project.run(*command.split())
 
 
-def test_migrations_are_complete_and_go_both_ways(project: Project) -> None:
+def test_types_pass_a_second_type_checker(project: Project) -> None:
+    python = f"{project.folder}/.venv/bin/python"
+
+    project.run(str(Path(sys.prefix, "bin", "ty")), "check", "--python", python)
+
+
+def test_migrations_are_complete_and_work_both_ways(project: Project) -> None:
     project.run("alembic", "check")
     project.run("alembic", "revision", "--autogenerate", "-m", "Description")
     (made,) = project.folder.glob("alembic/versions/*_description.py")
@@ -96,28 +103,28 @@ def test_commands_work_through_uv_as_well(project: Project) -> None:
 )
 def test_the_development_server_starts(project: Project, command: str) -> None:
     with project.serve(*command.format(free_port()).split()) as server:
-        assert is_ready(server.address)
+        assert is_ready(server.url)
 
 
-def test_every_documented_route_answers_on_a_real_server(project: Project) -> None:
+def test_every_documented_operation_works_on_a_server(project: Project) -> None:
     create = ["python", "-m", "app.cli", "create-superuser", "--email", "root@example.com"]
     project.run(*create, "--full-name", "Root", "--password-stdin", stdin=PASSWORD)
 
     with project.serve(*SERVE, str(free_port())) as server:
-        assert walk(server.address, server.log) == documented(server.address)
+        assert walk(server.url, server.log) == documented(server.url)
 
 
-def documented(address: str) -> set[str]:
-    """Return the operations in the documentation of a server."""
-    document = httpx2.get(f"{address}/api/v1/openapi.json").json()
+def documented(url: str) -> set[str]:
+    """Return the operations in the OpenAPI document of a server."""
+    document = httpx2.get(f"{url}/api/v1/openapi.json").json()
     return {f"{m.upper()} {path}" for path, methods in document["paths"].items() for m in methods}
 
 
 class Walker:
-    """A client that notes which operations have answered as they should."""
+    """A client that records which operations have succeeded."""
 
     def __init__(self, client: httpx2.Client) -> None:
-        """Begin with a client of a server."""
+        """Use a client of a server."""
         self.client = client
         self.walked: set[str] = set()
 
@@ -144,15 +151,15 @@ class Walker:
         return tokens
 
 
-def walk(address: str, log: Callable[[], str]) -> set[str]:
-    """Call operation after operation as users would, and return those that answered well."""
-    with httpx2.Client(base_url=address, timeout=30) as client:
+def walk(url: str, log: Callable[[], str]) -> set[str]:
+    """Call all operations as users would, and return those that succeeded."""
+    with httpx2.Client(base_url=url, timeout=30) as client:
         walker = Walker(client)
         call = walker.call
         call("GET /health/live")
         call("GET /health/ready")
         ann = call("POST /api/v1/users/", code=201, **ANN).json()["id"]
-        verify = mailed_token(log, "verify")
+        verify = emailed_token(log, "verify")
         call("POST /api/v1/auth/email/verify", code=204, token=verify)
         tokens = walker.log_in(ANN["email"])
         refresh_token = tokens["refresh_token"]
@@ -170,12 +177,12 @@ def walk(address: str, log: Callable[[], str]) -> set[str]:
         call("DELETE /api/v1/auth/sessions/{session_id}", session, code=204)
         call("POST /api/v1/auth/logout", code=204)
         call("POST /api/v1/auth/password/forgot", code=202, email=ANN["email"])
-        reset = mailed_token(log, "reset")
+        reset = emailed_token(log, "reset")
         call(
             "POST /api/v1/auth/password/reset",
             code=204,
             token=reset,
-            new_password="Another1Horse",  # noqa: S106 - of a user that lives for a second
+            new_password="Another1Horse",  # noqa: S106 - of a test user
         )
         walker.log_in(ANN["email"], "Another1Horse")
         call("DELETE /api/v1/auth/sessions", code=204)
@@ -190,8 +197,8 @@ def walk(address: str, log: Callable[[], str]) -> set[str]:
     return walker.walked
 
 
-def mailed_token(log: Callable[[], str], purpose: str) -> str:
-    """Return the token of the newest link that a server in development shows in its log."""
+def emailed_token(log: Callable[[], str], purpose: str) -> str:
+    """Return the token of the newest email in the log of a server in development."""
     for _ in range(50):
         if tokens := re.findall(rf"/{purpose}\?token=([\w-]+)", log()):
             return str(tokens[-1])
@@ -199,14 +206,14 @@ def mailed_token(log: Callable[[], str], purpose: str) -> str:
     raise AssertionError(log())
 
 
-def test_an_ordinary_oauth2_client_logs_in_calls_refreshes_and_logs_out(
+def test_oauth2_client_library_logs_in_refreshes_and_logs_out(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # plain HTTP, on this machine
     with project.serve(*SERVE, str(free_port())) as server:
-        auth = f"{server.address}/api/v1/auth"
+        auth = f"{server.url}/api/v1/auth"
         body = ANN | {"email": "oauth@example.com"}
-        assert httpx2.post(f"{server.address}/api/v1/users/", json=body).status_code == 201
+        assert httpx2.post(f"{server.url}/api/v1/users/", json=body).status_code == 201
         saved: list[dict[str, str]] = []
         oauth = OAuth2Session(
             client=LegacyApplicationClient(client_id="app"),
@@ -215,25 +222,25 @@ def test_an_ordinary_oauth2_client_logs_in_calls_refreshes_and_logs_out(
             token_updater=saved.append,
         )
         first = oauth.fetch_token(f"{auth}/login", username=body["email"], password=PASSWORD)
-        assert oauth.get(f"{server.address}/api/v1/users/me").json()["email"] == body["email"]
+        assert oauth.get(f"{server.url}/api/v1/users/me").json()["email"] == body["email"]
 
-        oauth.token = first | {"expires_at": 1}  # as if half an hour had passed
-        assert oauth.get(f"{server.address}/api/v1/users/me").ok
+        oauth.token = first | {"expires_at": 1}  # as after half an hour
+        assert oauth.get(f"{server.url}/api/v1/users/me").ok
         (renewed,) = saved
         assert renewed["refresh_token"] != first["refresh_token"]
 
         assert oauth.post(f"{auth}/logout").status_code == 204
-        assert oauth.get(f"{server.address}/api/v1/users/me").status_code == 401
+        assert oauth.get(f"{server.url}/api/v1/users/me").status_code == 401
 
 
-def test_a_thousand_wrong_logins_on_two_instances_are_five_tries(project: Project) -> None:
+def test_login_rate_limit_is_shared_by_two_instances(project: Project) -> None:
     wrong = {"username": "victim@example.com", "password": "Wrong1Horse"}
     with (
         project.serve(*SERVE, str(free_port())) as one,
         project.serve(*SERVE, str(free_port())) as two,
         httpx2.Client(timeout=30) as client,
     ):
-        urls = [f"{server.address}/api/v1/auth/login" for server in (one, two)]
+        urls = [f"{server.url}/api/v1/auth/login" for server in (one, two)]
         codes = Counter(client.post(urls[n % 2], data=wrong).status_code for n in range(1000))
 
         assert codes == {401: 5, 429: 995}
@@ -242,12 +249,12 @@ def test_a_thousand_wrong_logins_on_two_instances_are_five_tries(project: Projec
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes what a service tells about itself."""
+    """An OpenTelemetry collector."""
 
     received: ClassVar[dict[str, bytes]] = {}
 
     def do_POST(self) -> None:
-        """Keep it."""
+        """Receive an export."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
@@ -256,10 +263,10 @@ class Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
-def test_traces_and_metrics_are_sent_by_settings_alone(project: Project) -> None:
+def test_opentelemetry_exports_without_rejected_input(project: Project) -> None:
     project.run(UV, "sync", "--quiet", "--group", "telemetry")
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
         threading.Thread(target=collector.serve_forever, daemon=True).start()
@@ -271,7 +278,7 @@ def test_traces_and_metrics_are_sent_by_settings_alone(project: Project) -> None
         }
         with project.serve(*SERVE, str(free_port()), **variables) as server:
             weak = ANN | {"email": "traced@example.com", "password": "weakpassword"}
-            assert httpx2.post(f"{server.address}/api/v1/users/", json=weak).status_code == 422
+            assert httpx2.post(f"{server.url}/api/v1/users/", json=weak).status_code == 422
             time.sleep(1)
         collector.shutdown()
 
@@ -286,23 +293,23 @@ def find_browser() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-# Of all that the tests need, the one thing that no package index has.
+# Chromium is a system package.
 @pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
-def test_the_documentation_works_in_a_browser_without_internet(project: Project) -> None:
+def test_swagger_ui_works_in_a_browser_without_internet(project: Project) -> None:
     with project.serve(*SERVE, str(free_port())) as server, sync_playwright() as playwright:
         body = ANN | {"email": "browser@example.com"}
-        assert httpx2.post(f"{server.address}/api/v1/users/", json=body).status_code == 201
+        assert httpx2.post(f"{server.url}/api/v1/users/", json=body).status_code == 201
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         page = browser.new_page()
         problems: list[str] = []
 
-        def note(message: ConsoleMessage) -> None:
+        def record(message: ConsoleMessage) -> None:
             if message.type in {"error", "warning"}:
                 problems.append(message.text)
 
-        page.on("console", note)
+        page.on("console", record)
         page.on("requestfailed", lambda request: problems.append(request.url))
-        page.goto(f"{server.address}/docs")
+        page.goto(f"{server.url}/docs")
 
         page.get_by_role("button", name="Authorize").click()
         page.get_by_label("username:").fill(body["email"])
@@ -311,7 +318,7 @@ def test_the_documentation_works_in_a_browser_without_internet(project: Project)
             page.locator(".auth-btn-wrapper").get_by_text("Authorize", exact=True)
         ).first.click()
         page.get_by_role("button", name="Close").click()
-        operation = page.locator("#operations-users-get_me_api_v1_users_me_get")
+        operation = page.locator("#operations-users-get_me")
         operation.click()
         operation.get_by_role("button", name="Try it out").click()
         operation.get_by_role("button", name="Execute").click()
@@ -322,7 +329,7 @@ def test_the_documentation_works_in_a_browser_without_internet(project: Project)
     assert problems == []
 
 
-def test_the_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:
+def test_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(project.folder, copy, ignore=shutil.ignore_patterns("tests", ".postgres"))
     shutil.copytree(ROOT / "tests" / "seed", copy / "tests")
@@ -339,7 +346,7 @@ def test_the_tests_of_the_original_document_pass(project: Project, tmp_path: Pat
     assert "2 passed" in output.stdout, output.stdout
 
 
-def test_a_well_known_secret_stops_the_service(project: Project) -> None:
+def test_weak_secret_key_stops_the_service(project: Project) -> None:
     for secret in ("", "changethis", "secret" * 8):
         done = subprocess.run(
             ["uvicorn", "app.main:app", "--port", "0"],
@@ -352,7 +359,7 @@ def test_a_well_known_secret_stops_the_service(project: Project) -> None:
         )
         assert done.returncode != 0
         assert "SECRET_KEY" in done.stderr
-        assert "make one with" in done.stderr
+        assert "generate one with" in done.stderr
         assert "Traceback" not in done.stderr
 
 
@@ -370,7 +377,7 @@ def _find(version: str) -> str | None:
 
 
 @pytest.mark.parametrize("version", [in_a_group(version) for version in interpreters()])
-def test_the_suite_passes_on_every_python_of_this_machine(bake: Bake, version: str) -> None:
+def test_suite_passes_on_every_python_of_the_machine(bake: Bake, version: str) -> None:
     project = Project(bake(python_version=version), python=interpreters()[version])
 
     assert f"Python {version}." in project.run("python", "--version")

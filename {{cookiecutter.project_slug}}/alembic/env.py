@@ -1,4 +1,4 @@
-"""How Alembic reaches the database, online or as a script of SQL."""
+"""Alembic environment: runs the migrations on the database, or prints them as SQL."""
 
 import asyncio
 from logging.config import fileConfig
@@ -10,17 +10,18 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.config import settings
 from app.db.base import UTCDateTime
+from app.db.dialects import with_driver
 from app.models import Base
 
 config = context.config
-if config.cmd_opts and config.config_file_name:  # the command, not a program that calls Alembic
+if config.cmd_opts and config.config_file_name:  # the command line, not a test
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
-url = config.attributes.get("url", settings.DATABASE_URL)
+url = with_driver(config.attributes.get("url", settings.DATABASE_URL))
 
 
 def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
-    """Write our type of time as the type of column that it is."""
+    """Render UTCDateTime as the column type that it stands for."""
     return (
         "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UTCDateTime) else False
     )
@@ -43,8 +44,8 @@ def migrate(connection: Connection) -> None:
 
 async def migrate_online() -> None:
     """Run the migrations on the database."""
-    # Not the engine of the service: it limits the time of a statement, and its SQLite keeps foreign
-    # keys, so that a table which is made anew would take the rows that refer to it along.
+    # Not the engine of the service: that one has a statement timeout, and enforces foreign keys on
+    # SQLite, where recreating a table would delete the rows that refer to it.
     engine = create_async_engine(url, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)

@@ -1,1 +1,1 @@
-"""The service. `app.main` puts the parts together; every import points down from there."""
+"""The service."""

@@ -1,65 +1,33 @@
-"""Settings: the one reader of the environment and of `.env`."""
+"""Settings: the only reader of environment variables and `.env`, and of the project metadata."""
 
-import json
 import os
+import tomllib
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
-WELL_KNOWN = ("change", "example", "insecure", "password", "placeholder", "secret", "your-")
-DRIVERS = {
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "sqlite": "sqlite+aiosqlite",
-}
+from app.setting_types import (
+    CommaSeparated,
+    DatabaseUrl,
+    Networks,
+    Port,
+    Prefix,
+    Rate,
+    RateSetting,
+    SigningKey,
+    SigningKeys,
+)
 
-
-def _strong(secret: SecretStr) -> SecretStr:
-    """Refuse a signing key that can be guessed, or that reads as a JSON key set or as PEM."""
-    key = secret.get_secret_value()
-    guessable = len(key) < 32 or len(set(key)) < 10  # noqa: PLR2004 - the numbers stand in the message
-    known = any(word in key.lower() for word in WELL_KNOWN)
-    if guessable or known or not key.isascii() or key.lstrip().startswith(("{", "[", "-----")):
-        message = f"must be 32 or more random characters; make one with: {HOW_TO_MAKE_ONE}"
-        raise ValueError(message)
-    return secret
-
-
-def _with_driver(url: str) -> str:
-    """Name the async driver, so that the URL a hosting platform hands out works as it is."""
-    scheme, separator, rest = url.partition("://")
-    driver = DRIVERS.get(scheme, scheme)
-    if not separator or driver not in DRIVERS.values():
-        message = "must start with sqlite+aiosqlite:// or postgresql+asyncpg://"
-        raise ValueError(message)
-    return f"{driver}://{rest}"
-
-
-def _split(value: object) -> object:
-    """Read a JSON list, or values separated by commas."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return json.loads(value)  # what it raises is a ValueError, as of any other rule
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-Secret = Annotated[SecretStr, AfterValidator(_strong)]
-DatabaseUrl = Annotated[str, AfterValidator(_with_driver)]
-Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
-Secrets = Annotated[list[Secret], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_split)]
-Limit = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/[1-9][0-9]{0,6}$")]
-Prefix = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
+PROJECT: dict[str, Any] = tomllib.loads(
+    (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+)["project"]
 
 
 class Settings(BaseSettings):
-    """What may differ from one deployment to the next."""
+    """What may differ between deployments."""
 
     model_config = SettingsConfigDict(
         env_file=os.environ.get("ENV_FILE", ".env"),
@@ -67,98 +35,112 @@ class Settings(BaseSettings):
         case_sensitive=True,
         extra="ignore",  # `.env` is shared with other tools
         frozen=True,
-        hide_input_in_errors=True,  # a refused secret must not be printed
+        hide_input_in_errors=True,  # a rejected secret must not be printed
     )
 
     PROJECT_NAME: str = Field(
-        "FastAPI Project", description="Title of the API; issuer of its tokens"
+        "FastAPI Project", description="Title of the API, and issuer of its tokens"
     )
-    API_V1_PREFIX: Prefix = Field("/api/v1", description="Path that version 1 is served under")
+    API_V1_PREFIX: Prefix = Field("/api/v1", description="Path prefix of version 1")
     DEBUG: bool = Field(
-        default=False, description="Development: logs for people, mails shown in them, `/docs`"
+        default=False, description="Development mode: readable logs, emails in the log, `/docs`"
     )
     DOCS: bool | None = Field(
-        None, description="Serve `/docs` and the OpenAPI document; if not set, in development only"
+        None, description="Serve `/docs` and the OpenAPI document; by default in development only"
     )
-    ALLOWED_HOSTS: Words = Field(
-        [], description="Names that are served, such as `*.example.com`; none: any"
+    ALLOWED_HOSTS: CommaSeparated = Field(
+        [], description="Allowed Host headers, such as `*.example.com`; empty allows any"
     )
     STOP_DELAY_SECONDS: float = Field(
-        0, ge=0, description="How long requests are served after SIGTERM, while readiness is 503"
+        0, ge=0, description="Seconds to serve requests after SIGTERM, while readiness is 503"
     )
-    MAX_BODY_BYTES: int = Field(1024 * 1024, gt=0, description="Longest body of a request, bytes")
+    MAX_BODY_BYTES: int = Field(1024 * 1024, gt=0, description="Maximum size of a request body")
 
-    DATABASE_URL: DatabaseUrl = Field(
-        description="Where the data is; the scheme decides the dialect"
-    )
-    DATABASE_ECHO: bool = Field(
-        default=False, description="Log every SQL statement, without values"
-    )
-
+    DATABASE_URL: DatabaseUrl = Field(description="Database URL: `sqlite://` or `postgresql://`")
+    DATABASE_ECHO: bool = Field(default=False, description="Log SQL statements, without values")
     DATABASE_POOLER: bool = Field(
-        default=False, description="Behind PgBouncer or the like, in transaction mode"
+        default=False, description="Connect through PgBouncer or the like in transaction mode"
     )
 
-    SECRET_KEY: Secret = Field(description="Signs access tokens: 32 or more random characters")
-    SECRET_KEY_FALLBACKS: Secrets = Field([], description="Older keys, whose tokens are still good")
+    SECRET_KEY: SigningKey = Field(
+        description="Signing key of access tokens: 32 or more characters"
+    )
+    SECRET_KEY_FALLBACKS: SigningKeys = Field(
+        [], description="Previous signing keys, whose tokens are still accepted"
+    )
     ACCESS_TOKEN_EXPIRE_MINUTES: int = Field(
-        30, gt=0, description="Life of an access token, minutes"
+        30, gt=0, description="Lifetime of an access token in minutes"
     )
-    ALGORITHM: Literal["HS256"] = Field("HS256", description="How tokens are signed")
-
-    SESSION_EXPIRE_DAYS: int = Field(30, gt=0, description="Longest life of a login, days")
-    SESSION_IDLE_DAYS: int = Field(7, gt=0, description="Life of a login that is not used, days")
+    ALGORITHM: Literal["HS256"] = Field("HS256", description="Signing algorithm of access tokens")
+    SESSION_EXPIRE_DAYS: int = Field(
+        30, gt=0, description="Absolute timeout of a user session in days"
+    )
+    SESSION_IDLE_DAYS: int = Field(7, gt=0, description="Idle timeout of a user session in days")
 
     REGISTRATION_OPEN: bool = Field(default=True, description="Whether anyone may register")
-    FRONTEND_URL: str = Field("http://localhost:3000", description="Where links in mails lead")
-    VERIFY_EXPIRE_HOURS: int = Field(48, gt=0, description="Life of a link that proves an address")
-    RESET_EXPIRE_MINUTES: int = Field(30, gt=0, description="Life of a link to a new password")
+    FRONTEND_URL: str = Field("http://localhost:3000", description="Base URL of links in emails")
+    VERIFY_EXPIRE_HOURS: int = Field(
+        48, gt=0, description="Lifetime of an email verification token in hours"
+    )
+    RESET_EXPIRE_MINUTES: int = Field(
+        30, gt=0, description="Lifetime of a password reset token in minutes"
+    )
 
-    SMTP_HOST: str = Field("", description="Mail server; without one, DEBUG shows mails in the log")
-    SMTP_PORT: Port = Field(587, description="Its port")
-    SMTP_USER: str | None = Field(None, description="Login of the mail server, if it wants one")
-    SMTP_PASSWORD: SecretStr | None = Field(None, description="And its password")
+    SMTP_HOST: str = Field("", description="SMTP server; without one, DEBUG logs emails instead")
+    SMTP_PORT: Port = Field(587, description="SMTP port")
+    SMTP_USER: str | None = Field(None, description="SMTP user name, if the server requires one")
+    SMTP_PASSWORD: SecretStr | None = Field(None, description="SMTP password")
     SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field(
-        "starttls", description="How the way to it is encrypted: `starttls`, `tls` or `none`"
+        "starttls", description="SMTP encryption: `starttls`, `tls` or `none`"
     )
-    MAIL_FROM: str = Field("noreply@example.com", description="Sender of mails")
+    EMAIL_FROM: str = Field("noreply@example.com", description="Sender of emails")
 
-    LOGIN_LIMIT_PER_CLIENT: Limit = Field(
-        "5/300",
-        description="Logins under way or failed, of one address for one account: tries/seconds",
+    LOGIN_RATE_PER_IP_AND_EMAIL: RateSetting = Field(
+        Rate(5, 300),
+        description="Login rate limit per client IP and email: failed attempts/seconds",
     )
-    LOGIN_LIMIT_PER_ADDRESS: Limit = Field(
-        "40/60", description="The same, of one address for any account"
+    LOGIN_RATE_PER_IP: RateSetting = Field(
+        Rate(40, 60), description="Login rate limit per client IP, for all emails"
     )
-    LOGIN_LIMIT_PER_ACCOUNT: Limit = Field(
-        "100/3600", description="The same, for one account, of addresses that are new to it"
+    LOGIN_RATE_PER_EMAIL: RateSetting = Field(
+        Rate(100, 3600), description="Login rate limit per email, from client IPs new to it"
     )
-    REGISTRATION_LIMIT: Limit = Field("60/60", description="Registrations from one address")
-    MAIL_LIMIT_PER_ACCOUNT: Limit = Field("5/3600", description="Mails asked for, for one account")
-    MAIL_LIMIT_PER_ADDRESS: Limit = Field("20/3600", description="Mails asked for by one address")
+    PASSWORD_CONFIRMATION_RATE_PER_USER: RateSetting = Field(
+        Rate(5, 300), description="Rate limit of wrong current passwords per user"
+    )
+    REGISTRATION_RATE_PER_IP: RateSetting = Field(
+        Rate(60, 60), description="Registration rate limit per client IP"
+    )
+    EMAIL_CHANGE_RATE_PER_USER: RateSetting = Field(
+        Rate(5, 3600), description="Rate limit of changes of the email per user"
+    )
+    EMAIL_RATE_PER_IP: RateSetting = Field(
+        Rate(20, 3600), description="Rate limit of requested emails per client IP"
+    )
+    EMAIL_RATE_PER_RECIPIENT: RateSetting = Field(
+        Rate(5, 3600), description="Rate limit of emails per recipient, over all kinds of email"
+    )
     TRUSTED_PROXIES: Networks = Field(
-        [], description="Addresses or networks whose X-Forwarded-For is believed"
+        [], description="IP addresses or networks of proxies whose X-Forwarded-For is trusted"
     )
 
-    ALLOWED_ORIGINS: Words = Field(
-        ["http://localhost:3000"],
-        description="Browser origins that may call the API: commas or a JSON list",
+    ALLOWED_ORIGINS: CommaSeparated = Field(
+        ["http://localhost:3000"], description="CORS origins: separated by commas, or a JSON list"
     )
 
     @property
     def docs(self) -> bool:
-        """Whether the documentation is served."""
+        """Whether `/docs` and the OpenAPI document are served."""
         return self.DEBUG if self.DOCS is None else self.DOCS
 
 
 def _explain(error: ValidationError) -> str:
-    problems = [(e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-    lines = [f"  {'.'.join(map(str, loc))}: {message}" for loc, message in problems]
+    lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
     return "\n".join(
         [
-            "The settings (environment variables or .env) are not usable:",
+            "Invalid settings (environment variables or .env):",
             *lines,
-            "README.md lists them all; `make .env` writes a file that works, if there is none.",
+            "README.md lists all settings; `make .env` writes a working file if there is none.",
         ]
     )
 
@@ -168,8 +150,7 @@ def get_settings() -> Settings:
     """Return the settings.
 
     Raises:
-        SystemExit: if they are not usable. A service without them cannot start, and the
-            operator is told what is wrong in words, not in a traceback.
+        SystemExit: with one line for each setting that is missing or invalid.
     """
     try:
         return Settings()

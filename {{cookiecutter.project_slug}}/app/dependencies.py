@@ -1,91 +1,102 @@
-"""What endpoints ask for, by name. The one place where FastAPI meets the services."""
+"""Dependencies: what endpoints ask for, by name. The only place where FastAPI meets services."""
 
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Form, Path, Request
-from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
+from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
-from app.core.background import start
+from app.core.background import spawn
+from app.core.client_ip import LOOPBACK, resolve_client_ip
 from app.core.exceptions import InvalidTokenError, SuperuserRequiredError, UserNotFoundError
-from app.core.network import LOOPBACK, client_address
+from app.core.ids import MAX_ID
 from app.core.security import TokenPayload, read_access_token
-from app.db.session import READ_ONLY, get_db
+from app.db.session import begin_read_only, get_db
 from app.models import User
-from app.schemas.auth import RefreshForm
-from app.schemas.base import LARGEST_ID
+from app.schemas.auth import LoginForm, RefreshForm
+from app.services.account_service import AccountService
 from app.services.auth_service import AuthService
+from app.services.email_service import EmailService
 from app.services.item_service import ItemService
-from app.services.mail_service import MailService
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
-AUTH = f"{settings.API_V1_PREFIX}/auth"
-oauth2_scheme = OAuth2PasswordBearer(tokenUrl=f"{AUTH}/login", refreshUrl=f"{AUTH}/refresh")
+AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
+oauth2_scheme = OAuth2PasswordBearer(
+    tokenUrl=f"{AUTH_PREFIX}/login", refreshUrl=f"{AUTH_PREFIX}/refresh"
+)
 
-Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
-LoginForm = Annotated[OAuth2PasswordRequestForm, Depends()]
-TokenForm = Annotated[RefreshForm, Form()]
+LoginFormBody = Annotated[LoginForm, Form()]
+RefreshFormBody = Annotated[RefreshForm, Form()]
 
 
-async def get_session(
+async def get_db_session(
     request: Request,
-    # "function": commit before the response leaves, so that a 201 is never a lie.
+    # scope="function": commit before the response is sent, so that a 201 is never a lie.
     db: Annotated[AsyncSession, Depends(get_db, scope="function")],
 ) -> AsyncSession:
-    """Return the session of the request, in a transaction that fits its method."""
+    """Return the database session of the request; GET and HEAD get a read-only transaction."""
     if request.method in {"GET", "HEAD"}:
-        await db.connection(execution_options=READ_ONLY)
+        await begin_read_only(db)
     return db
 
 
-DbSession = Annotated[AsyncSession, Depends(get_session)]
+DbSession = Annotated[AsyncSession, Depends(get_db_session)]
 
 
-async def get_address(request: Request) -> str:
-    """Return where the request comes from, as far as it can be believed."""
+async def get_client_ip(request: Request) -> str:
+    """Return the client IP, behind the proxies of `TRUSTED_PROXIES`."""
     peer, port = request.client or (LOOPBACK, 0)
     forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
-    return client_address(peer, port, forwarded, settings.TRUSTED_PROXIES)
+    return resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
 
 
-Address = Annotated[str, Depends(get_address)]
+ClientIP = Annotated[str, Depends(get_client_ip)]
 
 
-async def get_mail_service(db: DbSession, background: BackgroundTasks) -> MailService:
-    """Return the mails of this request; they leave after the response, if it is a good one."""
-    return MailService(db, later=lambda *job: background.add_task(start, *job))
+async def get_email_service(db: DbSession, background: BackgroundTasks) -> EmailService:
+    """Return the emails of the request. They are sent after a successful response."""
+    emails = EmailService(db)
+    background.add_task(spawn, emails.outbox)
+    return emails
 
 
-Mails = Annotated[MailService, Depends(get_mail_service)]
+Emails = Annotated[EmailService, Depends(get_email_service)]
+
+
+async def get_account_service(db: DbSession, emails: Emails, client_ip: ClientIP) -> AccountService:
+    """Return the accounts of the request."""
+    return AccountService(db, emails, client_ip)
+
+
+async def get_auth_service(db: DbSession, client_ip: ClientIP) -> AuthService:
+    """Return the logins of the request."""
+    return AuthService(db, client_ip)
 
 
 async def get_session_service(db: DbSession) -> SessionService:
-    """Return the sessions of this request."""
+    """Return the user sessions of the request."""
     return SessionService(db)
 
 
-async def get_auth_service(db: DbSession, mails: Mails, address: Address) -> AuthService:
-    """Return the logins of this request."""
-    return AuthService(db, mails, address)
+async def get_user_service(db: DbSession) -> UserService:
+    """Return the users of the request."""
+    return UserService(db)
 
 
-async def get_user_service(db: DbSession, mails: Mails) -> UserService:
-    """Return the users of this request."""
-    return UserService(db, mails)
-
-
-Sessions = Annotated[SessionService, Depends(get_session_service)]
+Accounts = Annotated[AccountService, Depends(get_account_service)]
 Auth = Annotated[AuthService, Depends(get_auth_service)]
+Sessions = Annotated[SessionService, Depends(get_session_service)]
 Users = Annotated[UserService, Depends(get_user_service)]
 
 
 async def get_token(
     request: Request, token: Annotated[str, Depends(oauth2_scheme)]
 ) -> TokenPayload:
-    """Return what the bearer token of the one Authorization header says (RFC 6750 §2)."""
+    """Return the verified access token of the only Authorization header (RFC 6750 §2)."""
     if len(request.headers.getlist("Authorization")) > 1:
         raise InvalidTokenError
     return read_access_token(token)
@@ -97,7 +108,7 @@ CurrentToken = Annotated[TokenPayload, Depends(get_token)]
 async def get_current_user(request: Request, token: CurrentToken, sessions: Sessions) -> User:
     """Return the active user who sent the request."""
     user = await sessions.get_user(token)
-    request.state.user_id = user.id  # for the logs
+    request.state.user_id = user.id  # for the access log
     return user
 
 
@@ -112,7 +123,7 @@ async def get_current_superuser(user: CurrentUser) -> User:
 
 
 async def get_visible_user(user_id: Id, user: CurrentUser, users: Users) -> User:
-    """Return the user that the path names: oneself or, for superusers, anyone."""
+    """Return the user of the path: oneself or, for superusers, anyone."""
     if user_id == user.id:
         return user
     if not user.is_superuser:
@@ -121,7 +132,7 @@ async def get_visible_user(user_id: Id, user: CurrentUser, users: Users) -> User
 
 
 async def get_item_service(db: DbSession, user: CurrentUser) -> ItemService:
-    """Return the items of the user: to ask for them is to have logged in."""
+    """Return the items of the user: an endpoint that asks for them requires authentication."""
     return ItemService(db, user)
 
 

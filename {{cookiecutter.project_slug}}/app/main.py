@@ -1,4 +1,4 @@
-"""The service: the only module that knows every part."""
+"""Application factory: routers, middlewares and exception handlers of the service."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,46 +7,79 @@ from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
-from app.api import docs, health
-from app.api.application import Application
-from app.api.documentation import problems
-from app.api.errors import HANDLERS
+from app.api import health
+from app.api.errors import EXCEPTION_HANDLERS
+from app.api.middleware import (
+    RequestContextMiddleware,
+    RequestLimitsMiddleware,
+    SecurityHeadersMiddleware,
+    UnhandledErrorMiddleware,
+)
+from app.api.openapi import COMMON_RESPONSES, extend_openapi, operation_id, problems
+from app.api.swagger import mount_swagger_ui
 from app.api.v1.router import api_router
-from app.config import Settings, settings
-from app.core.background import drain
-from app.core.exceptions import BusyError, NotReadyError
-from app.core.lifecycle import watch_for_stop
+from app.config import PROJECT, settings
+from app.core.background import wait_for_all
+from app.core.exceptions import DatabaseUnavailableError, OverloadedError
 from app.core.logging import configure_logging
+from app.core.shutdown import handle_stop_signals
 from app.db.session import engine
+
+SHUTDOWN_TIMEOUT = 10  # seconds that background tasks have to finish
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-    """Let what is under way finish and close the connections when the service stops."""
+    """Set up logging and signals; at shutdown, finish background tasks and close the pool."""
     configure_logging()
-    watch_for_stop()
+    handle_stop_signals()
     yield
-    await drain(patience=10)
+    await wait_for_all(SHUTDOWN_TIMEOUT)
     await engine.dispose()
 
 
-def create_app(settings: Settings) -> Application:
-    """Return the service, as the settings want it."""
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=settings.ALLOWED_ORIGINS,
-        allow_credentials=True,
-        allow_methods=["DELETE", "GET", "PATCH", "POST"],
-        allow_headers=["Authorization", "X-Request-ID"],
-        expose_headers=["Link", "Retry-After", "X-Request-ID"],
+def middlewares() -> list[Middleware]:
+    """Return the middlewares in the order in which a request passes them."""
+    return [
+        Middleware(RequestContextMiddleware),
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.ALLOWED_ORIGINS,
+            allow_credentials=True,
+            allow_methods=["DELETE", "GET", "PATCH", "POST"],
+            allow_headers=["Authorization", "X-Request-ID"],
+            expose_headers=["Link", "Retry-After", "X-Request-ID"],
+        ),
+        Middleware(UnhandledErrorMiddleware),
+        Middleware(RequestLimitsMiddleware, settings.ALLOWED_HOSTS, settings.MAX_BODY_BYTES),
+    ]
+
+
+def create_app() -> FastAPI:
+    """Return the service, configured by `app.config.settings`."""
+    app = FastAPI(
+        title=settings.PROJECT_NAME,
+        description=PROJECT["description"],
+        version=PROJECT["version"],
+        openapi_url=f"{settings.API_V1_PREFIX}/openapi.json" if settings.docs else None,
+        docs_url=None,  # see `mount_swagger_ui`
+        redoc_url=None,
+        redirect_slashes=False,  # see `CollectionRouter`
+        lifespan=lifespan,
+        middleware=middlewares(),
+        exception_handlers=EXCEPTION_HANDLERS,
+        responses=COMMON_RESPONSES,
+        generate_unique_id_function=operation_id,
+        telemetry={"logs": False},  # log records would hold rejected input, passwords included
     )
-    app = Application(settings, around=cors, lifespan=lifespan, exception_handlers=HANDLERS)
     app.include_router(health.router)
-    unavailable = problems(NotReadyError, BusyError)
+    unavailable = problems(DatabaseUnavailableError, OverloadedError)
     app.include_router(api_router, prefix=settings.API_V1_PREFIX, responses=unavailable)
+    extend_openapi(app)
     if settings.docs:
-        docs.include(app)
+        mount_swagger_ui(app)
     return app
 
 
-app = create_app(settings)
+app = create_app()

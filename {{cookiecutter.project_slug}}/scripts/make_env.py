@@ -1,22 +1,22 @@
-"""Write `.env` from `.env.example`, with secrets of its own, unless there is one already."""
+"""Write `.env` from `.env.example`, with generated secrets, unless it exists."""
 
-import os
+import secrets
+from pathlib import Path
 
+ENV = Path(".env")
 PLACEHOLDER = "<secret>"
 
 
 def main() -> None:
-    """Write the file, for its owner's eyes only."""
-    if os.path.exists(".env"):
+    """Write the file, readable by its owner only."""
+    if ENV.exists():
         return
-    with open(".env.example", encoding="utf-8") as example:
-        text = "".join(line for line in example if not line.startswith("#"))
+    lines = Path(".env.example").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("#"))
     while PLACEHOLDER in text:
-        text = text.replace(PLACEHOLDER, os.urandom(32).hex(), 1)
-    with open(
-        os.open(".env", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-    ) as env:
-        env.write(text)
+        text = text.replace(PLACEHOLDER, secrets.token_hex(32), 1)
+    ENV.touch(mode=0o600, exist_ok=False)
+    ENV.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

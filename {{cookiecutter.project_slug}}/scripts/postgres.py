@@ -1,8 +1,7 @@
-"""A PostgreSQL server for development, where none runs: `python -m scripts.postgres start`.
+"""PostgreSQL server for development: `python -m scripts.postgres start` or `stop`.
 
-It comes with the development dependencies, keeps its data in `.postgres/`, listens on 127.0.0.1
-only and asks for the password that `DATABASE_URL` holds. A server that answers there is used as
-it is. `stop` stops the one that was started.
+It is part of the development dependencies, keeps its data in `.postgres/`, listens on 127.0.0.1
+and requires the password of `DATABASE_URL`. If another server listens there, that one is used.
 """
 
 import asyncio
@@ -17,13 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.config import settings
+from app.db.dialects import with_driver
 
 FOLDER = Path(".postgres").resolve()
-URL = make_url(settings.DATABASE_URL)
+URL = make_url(with_driver(settings.DATABASE_URL))
 
 
 def start() -> None:
-    """Make sure that a server answers and has the database."""
+    """Start the server unless one is listening, and create the database unless it exists."""
     try:
         asyncio.run(_ensure_database())
     except OSError:
@@ -32,7 +32,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Stop the server, if it is ours and runs."""
+    """Stop the server that `start` started, if it is running."""
     if (FOLDER / "postmaster.pid").exists():
         _run("pg_ctl", "stop", "-w")
 
@@ -50,7 +50,7 @@ async def _ensure_database() -> None:
 
 def _start_server() -> None:
     if URL.host not in {"127.0.0.1", "localhost"} or URL.username != "postgres":
-        sys.exit(f"No PostgreSQL server answers at {URL.render_as_string()}; start yours.")
+        sys.exit(f"No PostgreSQL server is listening at {URL.render_as_string()}. Start it first.")
     _run("postgres", "--single", "postgres", stdin=f"ALTER USER postgres PASSWORD '{URL.password}'")
     (FOLDER / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
     options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories= -p {URL.port or 5432}"
@@ -59,7 +59,7 @@ def _start_server() -> None:
 
 def _run(program: str, *arguments: str, stdin: str | None = None) -> None:
     server = get_server(FOLDER, cleanup_mode=None, start=False)
-    server.ensure_pgdata_inited()  # also lets root's helper user into the folders, each time
+    server.ensure_pgdata_inited()  # also gives root's helper user access to the folder
     arguments = (*arguments[:1], "-D", str(FOLDER), *arguments[1:])
     pgexec(program, arguments, bin_path=server.bin_path, user=server.system_user, input=stdin)
 
@@ -69,8 +69,8 @@ if __name__ == "__main__":
         {"start": start, "stop": stop}[sys.argv[1]]()
     except SQLAlchemyError:
         sys.exit(
-            f"Another PostgreSQL answers at {URL.host}:{URL.port} and refuses our password. "
-            "Choose a free port in DATABASE_URL in .env, or stop that server."
+            f"Another PostgreSQL server at {URL.host}:{URL.port} rejects the password of "
+            "DATABASE_URL. Choose a free port in .env, or stop that server."
         )
     except subprocess.SubprocessError as error:
-        sys.exit(f"PostgreSQL does not start at {URL.host}:{URL.port}; see .postgres/log. {error}")
+        sys.exit(f"PostgreSQL cannot start at {URL.host}:{URL.port}; see .postgres/log. {error}")

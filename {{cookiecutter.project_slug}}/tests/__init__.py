@@ -1,1 +1,1 @@
-"""Tests of the service; a name is a sentence about what it does."""
+"""Tests of the service: one file per subject. `tests/slow` runs servers in their own processes."""

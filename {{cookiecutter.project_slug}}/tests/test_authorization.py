@@ -1,4 +1,4 @@
-"""Who may do what: a row for every operation, and a column for everyone who may ask."""
+"""Authorization: a row for every operation, and a column for every role."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from app.main import app
 from app.models import Item, User
 from app.services.session_service import SessionService
-from tests.conftest import PASSWORD, LogIn, MakeUser
+from tests.conftest import LogIn, MakeUser
+from tests.helpers import API, PASSWORD
 
-People = dict[str, AsyncClient]
+Clients = dict[str, AsyncClient]
 
-WHO = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
-V1 = "/api/v1"
+ROLES = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
 NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 WRONG = {"username": "nobody@example.com", "password": "Wrong1Horse"}
 REFRESH = {"grant_type": "refresh_token", "refresh_token": "x.y"}
 RESET = {"token": "x", "new_password": "SecurePass123"}
 
-# Paths name what belongs to the owner. A body is JSON, or a form if its operation takes one.
+# Operation: body, and the status for each role. The ids of paths belong to the owner.
 TABLE: dict[str, tuple[Any, tuple[int, int, int, int, int, int]]] = {
     "GET /health/live": (None, (200, 200, 200, 200, 200, 200)),
     "GET /health/ready": (None, (200, 200, 200, 200, 200, 200)),
@@ -53,8 +53,8 @@ FORMS = {"POST /auth/login", "POST /auth/refresh"}
 
 
 @pytest.fixture
-async def people(make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> People:
-    """Return the clients of everyone who may ask."""
+async def clients(make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> Clients:
+    """Return a client of every role."""
     users = {
         "owner": await make_user("owner", is_verified=True),
         "other": await make_user("other", is_verified=True),
@@ -62,36 +62,25 @@ async def people(make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> Peo
         "inactive": await make_user("inactive", is_active=False),
         "superuser": await make_user("superuser", is_superuser=True),
     }
-    return {"anonymous": client} | {who: await log_in(user) for who, user in users.items()}
+    return {"anonymous": client} | {role: await log_in(user) for role, user in users.items()}
 
 
 @pytest.fixture
-async def ids(people: People, db: AsyncSession) -> dict[str, object]:
+async def ids(clients: Clients, db: AsyncSession) -> dict[str, object]:
     """Return the ids of the owner and of what belongs to the owner."""
-    assert people
+    assert clients
     owner = (await db.scalars(select(User).where(User.email == "owner@example.com"))).one()
     item = Item(title="Lamp", owner_id=owner.id)
     db.add(item)
-    token = (await SessionService(db).open(owner.id)).refresh_token
+    token = (await SessionService(db).create(owner.id)).refresh_token
     await db.commit()
     return {"user_id": owner.id, "item_id": item.id, "session_id": token.partition(".")[0]}
 
 
-async def test_everyone_gets_the_answer_in_the_table(
-    people: People, ids: dict[str, object], connection: AsyncConnection
-) -> None:
-    answers = {
-        operation: tuple([await ask(people[who], operation, ids, connection) for who in WHO])
-        for operation in TABLE
-    }
-
-    assert answers == {operation: codes for operation, (_, codes) in TABLE.items()}
-
-
-async def ask(
+async def request_status(
     client: AsyncClient, operation: str, ids: dict[str, object], connection: AsyncConnection
 ) -> int:
-    """Return the status that somebody gets, and undo what was done."""
+    """Return the status of an operation, and roll back what it did."""
     method, path = operation.format(**ids).split()
     url = f"http://test{path}" if path.startswith("/health") else path
     body = {"data" if operation in FORMS else "json": TABLE[operation][0]}
@@ -103,17 +92,30 @@ async def ask(
     return response.status_code
 
 
-def test_no_operation_is_missing_from_the_table() -> None:
+async def test_every_operation_has_the_status_of_the_table_for_every_role(
+    clients: Clients, ids: dict[str, object], connection: AsyncConnection
+) -> None:
+    statuses = {
+        operation: tuple(
+            [await request_status(clients[r], operation, ids, connection) for r in ROLES]
+        )
+        for operation in TABLE
+    }
+
+    assert statuses == {operation: expected for operation, (_, expected) in TABLE.items()}
+
+
+def test_every_operation_is_in_the_table() -> None:
     paths = app.openapi()["paths"]
     documented = {
-        f"{method.upper()} {path.removeprefix(V1)}" for path in paths for method in paths[path]
+        f"{method.upper()} {path.removeprefix(API)}" for path in paths for method in paths[path]
     }
 
     assert documented == TABLE.keys()
 
 
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override"])
-async def test_a_header_does_not_change_the_method(as_ann: AsyncClient, name: str) -> None:
+async def test_method_override_header_is_ignored(as_ann: AsyncClient, name: str) -> None:
     await as_ann.get("/users/me", headers={name: "DELETE"})
 
     assert (await as_ann.get("/users/me")).is_success

@@ -1,4 +1,4 @@
-"""The migrations make the tables that the models describe, forwards and backwards."""
+"""Migrations: they create the tables of the models, forwards and backwards."""
 
 import asyncio
 import shutil
@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import migrations
 from app.db.session import build_engine
 from app.models import Item, User
-from tests.conftest import ROOT, alembic_config
 from tests.database import temporary_database
+from tests.helpers import ROOT, alembic_config
 
 
 @pytest.fixture
@@ -41,30 +41,30 @@ async def fill(url: str) -> int:
     return count or 0
 
 
-def test_the_models_need_no_other_migration(url: str) -> None:
+def test_models_and_migrations_agree(url: str) -> None:
     command.upgrade(alembic_config(url), "head")
     command.check(alembic_config(url))
 
 
-def test_there_is_one_newest_migration_and_readiness_knows_it() -> None:
+def test_head_revision_is_the_one_that_alembic_finds() -> None:
     heads = ScriptDirectory.from_config(alembic_config("")).get_heads()
 
     assert len(heads) == 1
     assert set(heads) == migrations.HEADS
 
 
-def test_the_newest_migrations_are_those_that_no_other_follows(
+def test_heads_are_the_revisions_that_no_other_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, line in {"a": None, "b": "a", "c": "a", "d": ("b", "c"), "e": "c"}.items():
-        text = f"revision: str = {name!r}\ndown_revision: str | None = {line!r}\n"
+        text = f"revision: str = {name!r}\ndown_revision = (\n    {line!r}\n)\nother = print\n"
         (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.setattr(migrations, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(migrations, "VERSIONS", tmp_path)
 
     assert migrations.find_heads() == {"d", "e"}
 
 
-def test_migrations_go_back_and_forth_with_rows_in_the_tables(url: str) -> None:
+def test_migrations_downgrade_and_upgrade_with_rows(url: str) -> None:
     config = alembic_config(url)
     command.upgrade(config, "head")
     assert asyncio.run(fill(url)) == 1
@@ -84,7 +84,7 @@ def test_migrations_can_be_printed_as_sql(url: str, capsys: pytest.CaptureFixtur
     assert "CREATE TABLE users" in capsys.readouterr().out
 
 
-ANEW = """
+RECREATE = """
 from alembic import op
 
 revision = "0002"
@@ -97,7 +97,7 @@ def upgrade() -> None:
 """
 
 
-def test_a_table_that_sqlite_makes_anew_leaves_the_others_their_rows(tmp_path: Path) -> None:
+def test_recreating_a_table_on_sqlite_keeps_rows_that_refer_to_it(tmp_path: Path) -> None:
     scripts = shutil.copytree(ROOT / "alembic", tmp_path / "alembic")
     url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
     config = Config(attributes={"url": url})
@@ -105,7 +105,7 @@ def test_a_table_that_sqlite_makes_anew_leaves_the_others_their_rows(tmp_path: P
     command.upgrade(config, "head")
     asyncio.run(fill(url))
 
-    (scripts / "versions" / "0002_anew.py").write_text(ANEW)
+    (scripts / "versions" / "0002_recreate.py").write_text(RECREATE)
     command.upgrade(config, "head")
 
     with sqlite3.connect(tmp_path / "test.db") as connection:

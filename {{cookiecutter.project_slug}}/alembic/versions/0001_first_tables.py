@@ -1,4 +1,4 @@
-"""Users, their sessions and links, and items."""
+"""Users, user sessions, email tokens, rate limits and items."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,22 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Go forward."""
+    """Apply the migration."""
     op.create_table(
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(255), nullable=False),
         sa.Column("full_name", sa.String(100), nullable=False),
         sa.Column("hashed_password", sa.String(255), nullable=False),
-        sa.Column("is_active", sa.Boolean(), nullable=False),
-        sa.Column("is_superuser", sa.Boolean(), nullable=False),
-        sa.Column("is_verified", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("is_superuser", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("is_verified", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.now(),
+            nullable=False,
+        ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
@@ -34,7 +39,12 @@ def upgrade() -> None:
         sa.Column("title", sa.String(200), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("owner_id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.now(),
+            nullable=False,
+        ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["users.id"], name="fk_items_owner_id_users", ondelete="CASCADE"
@@ -44,49 +54,66 @@ def upgrade() -> None:
     )
     op.create_index("ix_items_owner_id", "items", ["owner_id"])
     op.create_table(
-        "sessions",
+        "user_sessions",
         sa.Column("id", sa.String(43), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("refresh_hash", sa.String(64), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("idle_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("idle_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.now(),
+            nullable=False,
+        ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name="fk_sessions_user_id_users", ondelete="CASCADE"
+            ["user_id"], ["users.id"], name="fk_user_sessions_user_id_users", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_sessions"),
+        sa.PrimaryKeyConstraint("id", name="pk_user_sessions"),
     )
-    op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
-    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
+    op.create_index("ix_user_sessions_user_id", "user_sessions", ["user_id"])
+    op.create_index("ix_user_sessions_expires_at", "user_sessions", ["expires_at"])
     op.create_table(
-        "mail_tokens",
+        "email_tokens",
         sa.Column("token_hash", sa.String(64), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("purpose", sa.String(10), nullable=False),
         sa.Column("email", sa.String(255), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.now(),
+            nullable=False,
+        ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name="fk_mail_tokens_user_id_users", ondelete="CASCADE"
+            ["user_id"], ["users.id"], name="fk_email_tokens_user_id_users", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("token_hash", name="pk_mail_tokens"),
+        sa.PrimaryKeyConstraint("token_hash", name="pk_email_tokens"),
     )
-    op.create_index("ix_mail_tokens_user_id", "mail_tokens", ["user_id"])
-    op.create_index("ix_mail_tokens_expires_at", "mail_tokens", ["expires_at"])
+    op.create_index("ix_email_tokens_user_id", "email_tokens", ["user_id"])
+    op.create_index("ix_email_tokens_expires_at", "email_tokens", ["expires_at"])
     op.create_table(
-        "throttles",
+        "rate_limit_counters",
         sa.Column("key", sa.String(64), nullable=False),
-        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("window_end", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_throttles"),
+        sa.PrimaryKeyConstraint("key", name="pk_rate_limit_counters"),
     )
-    op.create_index("ix_throttles_window_end", "throttles", ["window_end"])
+    op.create_index("ix_rate_limit_counters_window_end", "rate_limit_counters", ["window_end"])
+    op.create_table(
+        "known_clients",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_known_clients"),
+    )
+    op.create_index("ix_known_clients_expires_at", "known_clients", ["expires_at"])
 
 
 def downgrade() -> None:
-    """Go back."""
-    for table in ("throttles", "mail_tokens", "sessions", "items"):
+    """Revert the migration."""
+    for table in ("known_clients", "rate_limit_counters", "email_tokens", "user_sessions", "items"):
         op.drop_table(table)
     op.drop_table("users")

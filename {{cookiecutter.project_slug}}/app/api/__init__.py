@@ -1,1 +1,1 @@
-"""HTTP: routes, and what failures look like."""
+"""HTTP layer: routes, middlewares, error responses, pagination and the OpenAPI document."""

@@ -1,132 +1,136 @@
-"""Failures become problem documents (RFC 9457): one shape, whatever went wrong."""
+"""Error responses: exceptions become problem documents (RFC 9457), whatever went wrong."""
 
-import logging
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request, status
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Form
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.core.exceptions import AppError, NotReadyError, RaceError
-from app.schemas.problem import FieldProblem, Problem
+from app.api.exceptions import UnsupportedMediaTypeError
+from app.api.openapi import PROBLEM_MEDIA_TYPE, phrase
+from app.core.app_error import AppError, snake_case
+from app.schemas.problem import InvalidParam, ProblemDetails
 
-DATABASE_ERRORS = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-    TimeoutError,  # these two as well: asyncpg lets them out
-    ConnectionError,
-)
-logger = logging.getLogger(__name__)
-
-# Classes of PostgreSQL's codes: connection lost, deadlock, no resources, shutting down or starting.
-PASSING = ("08", "40", "53", "57P")
-# Keys that exist already or do not exist any more, as PostgreSQL and SQLite call them.
-RACES = {
-    "23001",
-    "23503",
-    "23505",
-    "SQLITE_CONSTRAINT_FOREIGNKEY",
-    "SQLITE_CONSTRAINT_PRIMARYKEY",
-    "SQLITE_CONSTRAINT_TRIGGER",  # a row that others refer to has to stay
-    "SQLITE_CONSTRAINT_UNIQUE",
-}
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-MEDIA_TYPE = "application/problem+json"
+JSON_TYPE = "application/json"
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+MISSING = object()
+PYTHON_PREFIX = re.compile(r"^(Value error|Assertion failed), ")  # of Pydantic's messages
 
 
-def respond(
-    code: int,
+def problem_response(
+    status_code: int,
+    code: str,
     detail: str,
-    errors: list[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
+    errors: list[InvalidParam] | None = None,
 ) -> JSONResponse:
     """Return a problem document."""
-    problem = Problem(title=HTTPStatus(code).phrase, status=code, detail=detail, errors=errors)
+    problem = ProblemDetails(
+        title=phrase(status_code), status=status_code, code=code, detail=detail, errors=errors
+    )
     content = problem.model_dump(exclude_none=True)
-    return JSONResponse(content, code, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, status_code, headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def app_error_response(error: AppError) -> JSONResponse:
+    """Return the problem document of a domain error."""
+    return problem_response(error.status, error.code, error.detail, error.headers)
 
 
 async def on_app_error(_request: Request, error: AppError) -> JSONResponse:
-    """Answer with what the service says of itself."""
-    return respond(error.status, error.detail, headers=error.headers)
+    """Return the domain error that a service raised."""
+    return app_error_response(error)
 
 
 async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
-    """Answer with what the framework says: no such route, no such method, no token."""
+    """Return an error of the framework: no such route, no such method, no token."""
+    if isinstance(error.__cause__, AppError):  # FastAPI wraps what is raised while it reads a body
+        return app_error_response(error.__cause__)
     headers = error.headers
     if error.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
-        # It names those of one route only, and a folder of files names none.
-        headers = {"Allow": ", ".join(_methods(request)) or "GET, HEAD"}
-    return respond(error.status_code, error.detail, headers=headers)
+        # Starlette names the methods of one route only, and of a static file none.
+        headers = {"Allow": ", ".join(_allowed_methods(request)) or "GET, HEAD"}
+    code = snake_case(phrase(error.status_code))
+    return problem_response(error.status_code, code, error.detail, headers)
 
 
-async def on_validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
-    """Name the fields, and leave out what they held: it may be a password."""
-    errors = [
-        FieldProblem(loc=_encodable(e["loc"]), msg=e["msg"], type=e["type"]) for e in error.errors()
-    ]
-    return respond(status.HTTP_422_UNPROCESSABLE_CONTENT, "The request is not valid.", errors)
+async def on_validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+    """Return the rejected fields without their values, which may be passwords."""
+    if media_type_error := _media_type_error(request):
+        return app_error_response(media_type_error)
+    code = snake_case(type(error).__name__)
+    errors = _invalid_params(error)
+    detail = "The request is not valid."
+    return problem_response(status.HTTP_422_UNPROCESSABLE_CONTENT, code, detail, errors=errors)
 
 
-async def on_database_error(_request: Request, error: Exception) -> JSONResponse:
-    """Say that the database is away, locked or overloaded; the same request may succeed later."""
-    logger.error("The database failed: %s.", type(getattr(error, "orig", error)).__name__)
-    return await on_app_error(_request, NotReadyError())
-
-
-async def on_sql_error(request: Request, error: DBAPIError) -> JSONResponse:
-    """Tell what may go well the next time from a bug."""
-    if str(getattr(error.orig, "sqlstate", "")).startswith(PASSING):
-        return await on_database_error(request, error)
-    raise error  # a bug
-
-
-async def on_integrity_error(request: Request, error: IntegrityError) -> JSONResponse:
-    """Tell a row that somebody else has just made, or deleted, from a bug."""
-    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
-    if code not in RACES:
-        raise error
-    return await on_race(request, error)
-
-
-async def on_race(_request: Request, error: Exception) -> JSONResponse:
-    """Say that another request has just deleted what this one works on."""
-    logger.warning("Two requests came in each other's way.", exc_info=error)
-    return await on_app_error(_request, RaceError())
-
-
-async def on_bug(_request: Request, _error: Exception) -> JSONResponse:
-    """Say no more than that it was not the client's fault; the log has the traceback."""
-    return respond(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
-
-
-def _methods(request: Request) -> list[str]:
-    """Return the methods that the path of a request has (RFC 9110 §10.2.1)."""
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods that the path of the request has (RFC 9110 §10.2.1)."""
     routes = request.app.router.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     return [m for m in METHODS if any(r.matches(scopes[m])[0] is Match.FULL for r in routes)]
 
 
-def _encodable(loc: Sequence[str | int]) -> list[str | int]:
-    """Replace lone surrogates: a client may send them in a name, but no answer can hold them."""
-    return [p.encode(errors="replace").decode() if isinstance(p, str) else p for p in loc]
+def _media_type_error(request: Request) -> UnsupportedMediaTypeError | None:
+    """Return the error if the route does not read bodies of the Content-Type that was sent."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    sent = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if field is None or not sent:
+        return None
+    if not isinstance(field.field_info, Form):
+        return None if sent.endswith("json") else UnsupportedMediaTypeError("JSON", JSON_TYPE)
+    if sent in FORM_TYPES:
+        return None
+    return UnsupportedMediaTypeError("a form", field.field_info.media_type)
 
 
-HANDLERS: dict[int | type[Exception], Any] = {
+def _invalid_params(error: RequestValidationError) -> list[InvalidParam]:
+    """Return one error for each rejected field, named as the client knows it."""
+    params: dict[tuple[str | int, ...], InvalidParam] = {}
+    for details in error.errors():
+        loc = tuple(_field_path(details["loc"], details["type"], error.body))
+        msg = PYTHON_PREFIX.sub("", details["msg"])
+        params.setdefault(loc, InvalidParam(loc=list(loc), msg=msg, type=details["type"]))
+    return list(params.values())
+
+
+def _field_path(loc: Sequence[str | int], kind: str, body: object) -> Iterator[str | int]:
+    """Yield the path without the names that Pydantic adds for members of unions and validators."""
+    if loc[0] != "body":
+        yield from map(_encodable, loc[:2])  # such as "query" and the name
+        return
+    yield loc[0]
+    value = body
+    for position, part in enumerate(loc[1:], start=2):
+        is_missing = kind == "missing" and position == len(loc)
+        found = _get(value, part)
+        if isinstance(part, int) or is_missing or found is not MISSING:
+            yield _encodable(part)
+            value = found
+
+
+def _get(value: object, key: str | int) -> object:
+    """Return a member of a JSON object or array, or MISSING."""
+    if isinstance(value, Mapping):
+        return value.get(key, MISSING)
+    if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        return value[key]
+    return MISSING
+
+
+def _encodable(part: str | int) -> str | int:
+    """Replace lone surrogates, which a client may send in a name, but no response can hold."""
+    return part.encode(errors="replace").decode() if isinstance(part, str) else part
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     AppError: on_app_error,
     HTTPException: on_http_error,
     RequestValidationError: on_validation_error,
-    **dict.fromkeys(DATABASE_ERRORS, on_database_error),
-    DBAPIError: on_sql_error,
-    IntegrityError: on_integrity_error,
-    StaleDataError: on_race,
-    Exception: on_bug,
 }

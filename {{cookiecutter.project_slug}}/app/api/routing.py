@@ -1,27 +1,22 @@
-"""Routers that are stricter, and kinder, than the framework's."""
+"""Routers: JSON without duplicate fields, and `/users` as well as `/users/`."""
 
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
-LONGEST_NAME = 100  # characters of a field that an answer repeats
+from app.api.exceptions import DuplicateFieldError
 
-
-class RepeatedFieldError(HTTPException):
-    """A body holds a field twice: two readers of it could each believe another one."""
-
-    def __init__(self, name: str) -> None:
-        name = name[:LONGEST_NAME].encode(errors="replace").decode()
-        detail = f"The field {name} stands in the body more than once."
-        super().__init__(status.HTTP_422_UNPROCESSABLE_CONTENT, detail)
+MAX_FIELD_NAME_LENGTH = 100  # characters of a field name that an error repeats
 
 
 class StrictRequest(Request):
-    """A request whose JSON says each thing once (RFC 8259 §4)."""
+    """A request whose JSON body must not have a field twice.
+
+    Parsers disagree on which value counts (RFC 8259 §4), so a proxy could check another one.
+    """
 
     async def json(self) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Return the body."""
@@ -29,10 +24,10 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its requests strictly."""
+    """A route that reads strict requests."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the request handler."""
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
@@ -49,14 +44,14 @@ class Router(APIRouter):
 
 
 class CollectionRouter(Router):
-    """Serves `/users` as well as `/users/`.
+    """A router of a collection, served with and without the trailing slash.
 
-    The usual redirect from one to the other is made of the Host header, which the client
-    chooses, and loses the body with clients that do not repeat it.
+    Starlette's redirect from one to the other uses the Host header, which the client chooses,
+    and some clients drop the body when they follow it.
     """
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - passed on
-        """Add the route, and its twin without the slash, which the documentation leaves out."""
+        """Add the route and, undocumented, the same without the trailing slash."""
         super().add_api_route(path, endpoint, **options)
         if path.endswith("/"):
             options["include_in_schema"] = False
@@ -67,6 +62,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise RepeatedFieldError(name)
+            raise DuplicateFieldError(
+                name[:MAX_FIELD_NAME_LENGTH].encode(errors="replace").decode()
+            )
         found[name] = value
     return found

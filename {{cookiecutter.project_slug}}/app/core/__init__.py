@@ -1,1 +1,1 @@
-"""What everything else stands on: failures, passwords, tokens."""
+"""Building blocks without HTTP or SQL: exceptions, passwords, tokens, email, logging."""

@@ -1,30 +1,33 @@
-"""Work that no request waits for."""
+"""Background tasks: work that no request waits for."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+
+Job = Callable[[], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
-_under_way: set[asyncio.Task[None]] = set()
+_tasks: set[asyncio.Task[None]] = set()
 
 
-async def start(job: Callable[..., Awaitable[None]], *arguments: object) -> None:
-    """Begin a job, and let it go on by itself. What it raises is logged."""
-
-    async def logged() -> None:
-        try:
-            await job(*arguments)
-        except Exception:
-            logger.exception("A job in the background failed.")
-
-    task = asyncio.create_task(logged())
-    _under_way.add(task)
-    task.add_done_callback(_under_way.discard)
+async def spawn(jobs: Iterable[Job]) -> None:
+    """Start each job as a task of its own and return at once. Exceptions are logged."""
+    for job in jobs:
+        task = asyncio.create_task(_run(job))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
 
-async def drain(patience: float | None = None) -> None:
-    """Wait for the jobs under way, for at most so many seconds."""
-    if _under_way:
-        _, unfinished = await asyncio.wait(_under_way, timeout=patience)
+async def wait_for_all(timeout: float | None = None) -> None:  # noqa: ASYNC109 - it reports what is left
+    """Wait for the running tasks, for at most `timeout` seconds."""
+    if _tasks:
+        _, unfinished = await asyncio.wait(_tasks, timeout=timeout)
         if unfinished:
-            logger.error("Jobs that were given up: %d.", len(unfinished))
+            logger.error("Background tasks abandoned at shutdown: %d.", len(unfinished))
+
+
+async def _run(job: Job) -> None:
+    try:
+        await job()
+    except Exception:
+        logger.exception("A background task failed.")

@@ -1,4 +1,4 @@
-"""Mail: composed from the files in `app/core/mails`, sent by SMTP."""
+"""Email: rendered from the templates in `app/core/emails`, sent by SMTP with retries."""
 
 import asyncio
 import logging
@@ -11,42 +11,42 @@ import aiosmtplib
 
 from app.config import settings
 
-# Read once: a file takes its time, and requests would wait.
+# Read at import: reading a file would block the event loop.
 TEMPLATES = {
     path.name: Template(path.read_text(encoding="utf-8"))
-    for path in (Path(__file__).parent / "mails").iterdir()
+    for path in (Path(__file__).parent / "emails").iterdir()
 }
-PAUSES = (0, 5, 30)  # seconds before each try
-TIMEOUT = 10  # seconds
+RETRY_DELAYS = (0, 5, 30)  # seconds before each attempt
+SMTP_TIMEOUT = 10  # seconds
 logger = logging.getLogger(__name__)
 
 
-def compose(name: str, recipient: str, **values: str) -> EmailMessage:
-    """Return the mail of this name. The first line of its text is the subject."""
+def render(template: str, recipient: str, **values: str) -> EmailMessage:
+    """Return the email of a template. The first line of the text is the subject."""
     values = {"project": settings.PROJECT_NAME, **values}
-    subject, _, text = TEMPLATES[f"{name}.txt"].substitute(values).partition("\n")
+    subject, _, text = TEMPLATES[f"{template}.txt"].substitute(values).partition("\n")
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = subject, settings.MAIL_FROM, recipient
+    message["Subject"], message["From"], message["To"] = subject, settings.EMAIL_FROM, recipient
     message.set_content(text.lstrip())
     escaped = {key: escape(value) for key, value in values.items()}
-    message.add_alternative(TEMPLATES[f"{name}.html"].substitute(escaped), subtype="html")
+    message.add_alternative(TEMPLATES[f"{template}.html"].substitute(escaped), subtype="html")
     return message
 
 
 async def send(message: EmailMessage) -> None:
-    """Send a mail, or say in the log that it could not be sent: to whom and what is not said."""
+    """Send an email, or log that it failed; recipient and content stay out of the log."""
     if not settings.SMTP_HOST:
-        _show(message)
+        _log_instead(message)
         return
-    for pause in PAUSES:
-        await asyncio.sleep(pause)
+    for delay in RETRY_DELAYS:
+        await asyncio.sleep(delay)
         try:
             await _deliver(message)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            logger.warning("A mail could not be sent: %s.", type(error).__name__)
+            logger.warning("Sending an email failed: %s.", type(error).__name__)
         else:
             return
-    logger.error("A mail was given up after %d tries.", len(PAUSES))
+    logger.error("An email was not sent after %d attempts.", len(RETRY_DELAYS))
 
 
 async def _deliver(message: EmailMessage) -> None:
@@ -58,14 +58,14 @@ async def _deliver(message: EmailMessage) -> None:
         password=settings.SMTP_PASSWORD.get_secret_value() if settings.SMTP_PASSWORD else None,
         use_tls=settings.SMTP_SECURITY == "tls",
         start_tls=settings.SMTP_SECURITY == "starttls",
-        timeout=TIMEOUT,
+        timeout=SMTP_TIMEOUT,
     )
 
 
-def _show(message: EmailMessage) -> None:
-    """Take the place of a mail server in development, and only there: a link is a secret."""
+def _log_instead(message: EmailMessage) -> None:
+    """Log the email in development; elsewhere its token is a secret."""
     body = message.get_body(("plain",))
     if settings.DEBUG and body:
-        logger.info("Mail to %s: %s\n%s", message["To"], message["Subject"], body.get_content())
+        logger.info("Email to %s: %s\n%s", message["To"], message["Subject"], body.get_content())
     else:
-        logger.error("A mail was not sent: SMTP_HOST is not set.")
+        logger.error("An email was not sent: SMTP_HOST is not set.")

@@ -1,119 +1,109 @@
-"""Everything that can go wrong, in the words of the service.
+"""Domain errors. Services raise them, bare; `app.api.errors` returns them as problem documents.
 
-    AppError
-    ├── AuthenticationError            401
-    │   ├── InvalidCredentialsError
-    │   ├── InvalidTokenError
-    │   └── InvalidRefreshTokenError
-    ├── PermissionDeniedError          403
-    │   ├── InactiveUserError
-    │   ├── SuperuserRequiredError
-    │   ├── CurrentPasswordError
-    │   └── RegistrationClosedError
-    ├── NotFoundError                  404
-    │   ├── UserNotFoundError
-    │   ├── ItemNotFoundError
-    │   └── SessionNotFoundError
-    ├── ConflictError                  409
-    │   ├── EmailTakenError
-    │   ├── LastSuperuserError
-    │   └── RaceError
-    ├── UnacceptableError              422
-    │   ├── GuessablePasswordError
-    │   └── InvalidMailTokenError
-    ├── TooManyTriesError              429
-    └── UnavailableError               503
-        ├── BusyError
-        ├── NotReadyError
-        └── StoppingError
-
-Services raise them, bare; `app.api.errors` turns them into responses.
+AppError
+├── AuthenticationError            401
+│   ├── InvalidCredentialsError
+│   ├── InvalidTokenError
+│   └── InvalidRefreshTokenError
+├── PermissionDeniedError          403
+│   ├── InactiveUserError
+│   ├── SuperuserRequiredError
+│   ├── CurrentPasswordError
+│   └── RegistrationClosedError
+├── NotFoundError                  404
+│   ├── UserNotFoundError
+│   ├── ItemNotFoundError
+│   └── SessionNotFoundError
+├── ConflictError                  409
+│   ├── EmailTakenError
+│   ├── LastSuperuserError
+│   └── ConcurrentChangeError
+├── UnprocessableContentError      422
+│   ├── GuessablePasswordError
+│   └── InvalidEmailTokenError
+├── RateLimitedError               429
+└── UnavailableError               503
+├── OverloadedError
+├── DatabaseUnavailableError
+└── ShuttingDownError
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import ClassVar
 
-
-class AppError(Exception):
-    """A failure that the client is meant to read about."""
-
-    status: ClassVar[HTTPStatus]
-    detail: ClassVar[str]
-    headers: Mapping[str, str] = MappingProxyType({})
+from app.core.app_error import AppError
 
 
 class AuthenticationError(AppError):
-    """We do not know who is asking."""
+    """The client is not authenticated."""
 
     status = HTTPStatus.UNAUTHORIZED
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class InvalidCredentialsError(AuthenticationError):
-    """The email or the password is wrong; which of the two is not told."""
+    """The email or the password is wrong; the response does not say which."""
 
     detail = "Incorrect email or password."
 
 
 class InvalidTokenError(AuthenticationError):
-    """The access token is missing, forged, expired or meant for something else."""
+    """The access token is missing, forged, expired, revoked or of another kind."""
 
     detail = "Could not validate credentials."
     headers = MappingProxyType({"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
 class InvalidRefreshTokenError(AuthenticationError):
-    """The refresh token is unknown, expired, or was used before."""
+    """The refresh token is unknown, expired or already used."""
 
     detail = "The refresh token is not valid. Log in again."
 
 
 class PermissionDeniedError(AppError):
-    """We know who is asking, and the answer is no."""
+    """The client is authenticated, but not allowed to do this."""
 
     status = HTTPStatus.FORBIDDEN
 
 
 class InactiveUserError(PermissionDeniedError):
-    """The account was deactivated; told only to someone who knows its password."""
+    """The account is deactivated; reported only if the password is correct."""
 
     detail = "Inactive user."
 
 
 class SuperuserRequiredError(PermissionDeniedError):
-    """The operation is for superusers."""
+    """The operation requires a superuser."""
 
     detail = "Insufficient permissions."
 
 
 class CurrentPasswordError(PermissionDeniedError):
-    """Who wants to change how to log in has to know the password."""
+    """Changing one's own email or password requires the current password."""
 
     detail = "The field current_password is missing or wrong."
 
 
 class RegistrationClosedError(PermissionDeniedError):
-    """The settings let nobody register."""
+    """`REGISTRATION_OPEN` is false."""
 
     detail = "Registration is closed."
 
 
 class NotFoundError(AppError):
-    """There is no such thing, or it belongs to somebody else."""
+    """The resource does not exist, or is not visible to the user."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class UserNotFoundError(NotFoundError):
-    """No user has this id."""
+    """No visible user has this id or email."""
 
     detail = "User not found."
 
 
 class ItemNotFoundError(NotFoundError):
-    """No item that the user may see has this id."""
+    """No visible item has this id."""
 
     detail = "Item not found."
 
@@ -125,78 +115,78 @@ class SessionNotFoundError(NotFoundError):
 
 
 class ConflictError(AppError):
-    """The request does not fit what is stored."""
+    """The request conflicts with what is stored."""
 
     status = HTTPStatus.CONFLICT
 
 
 class EmailTakenError(ConflictError):
-    """Somebody else has registered the address."""
+    """Another user is registered with this email."""
 
     detail = "A user with this email already exists."
 
 
 class LastSuperuserError(ConflictError):
-    """Without superusers nobody could make one."""
+    """At least one active superuser must remain."""
 
-    detail = "The last superuser has to stay."
-
-
-class RaceError(ConflictError):
-    """Two requests came in each other's way; one of them was first."""
-
-    detail = "Another request has just changed or deleted it."
+    detail = "The last active superuser cannot be removed."
 
 
-class UnacceptableError(AppError):
-    """The request is well formed, and yet cannot be accepted."""
+class ConcurrentChangeError(ConflictError):
+    """Another request created, changed or deleted the same rows first."""
+
+    detail = "The resource was changed by another request. Retry."
+
+
+class UnprocessableContentError(AppError):
+    """The request is well-formed, but its content is not acceptable."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class GuessablePasswordError(UnacceptableError):
-    """The password is made of what anybody knows about the user or the service."""
+class GuessablePasswordError(UnprocessableContentError):
+    """The password contains the name or email of its owner, or the name of the service."""
 
-    detail = "The password must not contain your name, your address or the name of the service."
-
-
-class InvalidMailTokenError(UnacceptableError):
-    """The link is unknown, expired, was used before, or is for something else."""
-
-    detail = "The link is not valid any more. Ask for a new one."
+    detail = "The password must not contain your name, your email or the name of the service."
 
 
-class TooManyTriesError(AppError):
-    """The limit of tries is reached; the headers tell when the next one is welcome."""
+class InvalidEmailTokenError(UnprocessableContentError):
+    """The verification or reset token is unknown, expired, already used or of another purpose."""
+
+    detail = "The token is not valid any more. Request a new one."
+
+
+class RateLimitedError(AppError):
+    """A rate limit is exceeded; `Retry-After` gives the seconds until the next attempt."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
-    detail = "Too many tries. Wait before the next one."
+    detail = "Too many requests. Retry after the time in the Retry-After header."
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(seconds)
-        self.headers = {"Retry-After": str(seconds)}
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class UnavailableError(AppError):
-    """Not now; the same request may succeed later."""
+    """The service cannot respond now; the same request may succeed later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers = MappingProxyType({"Retry-After": "1"})
 
 
-class BusyError(UnavailableError):
-    """More passwords wait to be checked than can be checked soon."""
+class OverloadedError(UnavailableError):
+    """Too many passwords are waiting to be hashed or verified."""
 
-    detail = "The service is busy."
-
-
-class NotReadyError(UnavailableError):
-    """The database is out of reach, or its migrations are not at head."""
-
-    detail = "The database is not ready."
+    detail = "The service is overloaded."
 
 
-class StoppingError(UnavailableError):
-    """The service has been asked to stop."""
+class DatabaseUnavailableError(UnavailableError):
+    """The database is unreachable, locked or overloaded, or its migrations are not at head."""
 
-    detail = "The service is stopping."
+    detail = "The database is unavailable or not migrated."
+
+
+class ShuttingDownError(UnavailableError):
+    """The service was asked to stop."""
+
+    detail = "The service is shutting down."

@@ -1,4 +1,4 @@
-"""Logs: lines of JSON for machines in production, lines for people in development."""
+"""Logging: JSON lines in production, readable lines in development."""
 
 import logging
 from contextvars import ContextVar
@@ -9,23 +9,23 @@ from app.config import settings
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
-READABLE = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
-FIELDS = ["timestamp", "levelname", "name", "message", "request_id"]
-NAME = "app"  # of our handler, so that it is added once
+READABLE_FORMAT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
+JSON_FIELDS = ["timestamp", "levelname", "name", "message", "request_id"]
+HANDLER_NAME = "app"  # so that the handler is added once
 
 
 def configure_logging() -> None:
-    """Send all logs to standard error, each line with the id of its request."""
+    """Send all log records to standard error, each with its request id."""
     root = logging.getLogger()
-    if any(handler.name == NAME for handler in root.handlers):
+    if any(handler.name == HANDLER_NAME for handler in root.handlers):
         return
     handler = logging.StreamHandler()
-    handler.name = NAME
+    handler.name = HANDLER_NAME
     handler.addFilter(_add_request_id)
-    handler.setFormatter(_readable() if settings.DEBUG else _json())
+    handler.setFormatter(_readable_formatter() if settings.DEBUG else _json_formatter())
     root.addHandler(handler)
     logging.getLogger("app").setLevel(logging.INFO)
-    _take_over_uvicorn()
+    _replace_uvicorn_handlers()
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:
@@ -33,21 +33,21 @@ def _add_request_id(record: logging.LogRecord) -> bool:
     return True
 
 
-def _readable() -> logging.Formatter:
-    return logging.Formatter(READABLE)
+def _readable_formatter() -> logging.Formatter:
+    return logging.Formatter(READABLE_FORMAT)
 
 
-def _json() -> logging.Formatter:
+def _json_formatter() -> logging.Formatter:
     return JsonFormatter(
-        FIELDS,
+        JSON_FIELDS,
         rename_fields={"levelname": "level", "name": "logger"},
         reserved_attrs=[*vars(logging.makeLogRecord({})), "color_message"],
         timestamp=True,
     )
 
 
-def _take_over_uvicorn() -> None:
-    """Let the server log through us. Its own line for each request would be a second one."""
+def _replace_uvicorn_handlers() -> None:
+    """Let uvicorn log through our handler; its access log would be a second line per request."""
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

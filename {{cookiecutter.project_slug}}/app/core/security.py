@@ -1,5 +1,7 @@
-"""Access tokens: signed, short-lived statements of who is asking (RFC 7519, RFC 8725)."""
+"""Tokens: JWT access tokens (RFC 7519, RFC 8725), and random tokens that are stored as hashes."""
 
+import hashlib
+import secrets
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -7,30 +9,39 @@ from typing import Annotated, Any, Literal
 
 from jose import jws, jwt
 from jose.exceptions import JWSError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.config import Settings, settings
+from app.config import settings
 from app.core.exceptions import InvalidTokenError
+from app.core.ids import MAX_ID
 
-LONGEST = 4096  # characters; the header is parsed before the signature is checked
-LIFETIME = timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES)
-REQUIRED = ("exp", "iat", "nbf", "sub", "sid", "jti", "iss", "aud", "typ")
-
-
-def keys(settings: Settings) -> list[str]:
-    """Return the keys that tokens may be signed with, the one that signs new ones first."""
-    return [key.get_secret_value() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+MAX_JWT_LENGTH = 4096  # characters; the header is parsed before the signature is verified
+REQUIRED_CLAIMS = ("exp", "iat", "nbf", "sub", "sid", "jti", "iss", "aud", "typ")
 
 
-KEYS = keys(settings)
+def generate_token() -> str:
+    """Return 256 random bits, as 43 characters that fit into a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """Return the SHA-256 hash to store; 256 random bits need no slow hash (ASVS 6.5.2)."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def _is_id(subject: str) -> str:
+    if int(subject) > MAX_ID:
+        message = "must be the id of a user"
+        raise ValueError(message)
+    return subject
 
 
 class TokenPayload(BaseModel):
-    """What an access token says, once it is believed."""
+    """Claims of a verified access token."""
 
     model_config = ConfigDict(strict=True)
 
-    sub: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,9}$")]
+    sub: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,9}$"), AfterValidator(_is_id)]
     sid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
     typ: Literal["access"]
     exp: int
@@ -40,12 +51,17 @@ class TokenPayload(BaseModel):
 
     @property
     def user_id(self) -> int:
-        """Return whose token it is."""
+        """Id of the user."""
         return int(self.sub)
 
 
-def create_access_token(user_id: int, session_id: str, lifetime: timedelta = LIFETIME) -> str:
-    """Return a signed token of a session of the user."""
+def access_token_lifetime() -> timedelta:
+    """Return how long an access token is valid."""
+    return timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES)
+
+
+def create_access_token(user_id: int, session_id: str) -> str:
+    """Return a signed JWT that belongs to a session of the user."""
     now = datetime.now(UTC)
     claims = {
         "iss": settings.PROJECT_NAME,
@@ -55,41 +71,48 @@ def create_access_token(user_id: int, session_id: str, lifetime: timedelta = LIF
         "typ": "access",
         "iat": now,
         "nbf": now,
-        "exp": now + lifetime,
+        "exp": now + access_token_lifetime(),
         "jti": uuid.uuid4().hex,
     }
-    return jwt.encode(claims, KEYS[0], settings.ALGORITHM)
+    return jwt.encode(claims, _keys()[0], settings.ALGORITHM)
 
 
 def read_access_token(token: str) -> TokenPayload:
-    """Return what a token says.
+    """Verify a JWT and return its claims.
 
     Raises:
         InvalidTokenError: if it is anything but a valid access token of this service.
     """
     try:
         return TokenPayload.model_validate(_decode(token))
-    except Exception:  # noqa: BLE001 - python-jose lets TypeError, RecursionError and others out
+    except Exception:  # noqa: BLE001 - python-jose also raises TypeError, RecursionError and others
         raise InvalidTokenError from None
 
 
-def _key_of(token: str) -> str:
-    """Return the key that has signed the token; the oldest if none has, which will be noticed."""
-    for key in KEYS[:-1]:
+def _keys() -> list[str]:
+    """Return the accepted signing keys; the first one signs new tokens."""
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [key.get_secret_value() for key in keys]
+
+
+def _signing_key(token: str) -> str:
+    """Return the key that signed the token, or the last one, which then fails to verify it."""
+    keys = _keys()
+    for key in keys[:-1]:
         with suppress(JWSError):
             jws.verify(token, key, settings.ALGORITHM)
             return key
-    return KEYS[-1]
+    return keys[-1]
 
 
 def _decode(token: str) -> dict[str, Any]:
-    if len(token) > LONGEST or "crit" in jwt.get_unverified_header(token):
+    if len(token) > MAX_JWT_LENGTH or "crit" in jwt.get_unverified_header(token):
         raise InvalidTokenError
     return jwt.decode(
         token,
-        _key_of(token),
+        _signing_key(token),
         algorithms=[settings.ALGORITHM],
         audience=settings.PROJECT_NAME,
         issuer=settings.PROJECT_NAME,
-        options={f"require_{claim}": True for claim in REQUIRED},
+        options={f"require_{claim}": True for claim in REQUIRED_CLAIMS},
     )

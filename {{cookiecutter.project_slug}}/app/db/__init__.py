@@ -1,1 +1,1 @@
-"""The database: engine, sessions, the base of the models, pages of rows."""
+"""Database: engine, transactions, pagination, driver errors and dialects."""

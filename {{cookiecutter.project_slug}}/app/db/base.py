@@ -1,33 +1,33 @@
-"""What every table has: named constraints, an id, and the times of its rows."""
+"""Declarative base and mixins: constraint names, ids and timestamps."""
 
 from datetime import UTC, datetime
 
-from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
+from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 def utc_now() -> datetime:
-    """Return the current time, aware."""
+    """Return the current time in UTC, with time zone."""
     return datetime.now(UTC)
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC, also on SQLite, which forgets time zones."""
+    """Timestamp in UTC with time zone, also on SQLite, which does not store time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Store UTC."""
+        """Convert to UTC."""
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Say that it is UTC."""
+        """Add the time zone."""
         return value and value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
-    """A table. The names of its constraints are the same on every database."""
+    """Base of all models. Constraints have the same names on every database."""
 
     metadata = MetaData(
         naming_convention={
@@ -39,17 +39,17 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UTCDateTime}  # noqa: RUF012 - SQLAlchemy reads it once
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - never give an id out twice
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - ids are never reused
 
 
-class Identified:
-    """Rows with an id, which is never used again."""
+class IdMixin:
+    """Integer primary key, never reused."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
-class Timestamped:
-    """Rows that know when they were made and last changed."""
+class TimestampMixin:
+    """Times of creation and last change."""
 
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
     updated_at: Mapped[datetime | None] = mapped_column(onupdate=utc_now)

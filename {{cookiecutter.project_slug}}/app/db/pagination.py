@@ -1,4 +1,4 @@
-"""Pages of rows."""
+"""Pagination: the query for one page of rows."""
 
 from typing import TypeVar
 
@@ -8,12 +8,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 Row = TypeVar("Row")
 
 
-def page_of(
+def paginate(
     rows: Select[Row], key: InstrumentedAttribute[int], *, after: int, skip: int, limit: int
 ) -> Select[Row]:
     """Return the query for a page in the order of the key, and for one row more.
 
-    To begin after a key costs the same on every page, and no row is seen twice or missed while
-    others come and go; to skip costs more the deeper the page is.
+    `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
+    others are inserted and deleted; `skip` (offset) costs more the deeper the page is.
     """
     return rows.where(key > after).order_by(key).offset(skip).limit(limit + 1)

@@ -1,4 +1,4 @@
-"""What users own."""
+"""Items: the example of a resource that users own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base, Identified, Timestamped
+from app.db.base import Base, IdMixin, TimestampMixin
 
 if TYPE_CHECKING:
     from app.models.user import User
 
 
-class Item(Identified, Timestamped, Base):
-    """A thing with a title; it goes when its owner goes."""
+class Item(IdMixin, TimestampMixin, Base):
+    """An item, deleted together with its owner."""
 
     __tablename__ = "items"
 

@@ -1,1 +1,1 @@
-"""What goes over the wire."""
+"""Schemas: request and response bodies. Their names become the type names of clients."""

@@ -1,54 +1,63 @@
-"""Logins, sessions and links by mail, as clients see and send them."""
+"""Schemas of authentication: login, tokens, sessions, verification and password reset."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from app.schemas.base import Email, Password, ReadSchema, WriteSchema
+from app.schemas.base import ReadSchema, WriteSchema
+from app.schemas.types import Email, Password
 
-MailedToken = Annotated[str, Field(max_length=100, description="The token in the link")]
+EmailTokenField = Annotated[str, Field(max_length=100, description="Token from the email")]
 
 
-class TokenRead(BaseModel):
-    """The tokens of a session (RFC 6749 §5.1)."""
+class LoginForm(BaseModel):
+    """OAuth2 password form (RFC 6749 §4.3.2). Other parameters, such as scope, are ignored."""
 
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a scheme, not a secret
-    expires_in: int = Field(description="Life of the access token, seconds")
-    refresh_token: str = Field(description="Good once, for the next pair")
+    username: str = Field(description="Email of the user")
+    password: SecretStr
+    grant_type: Literal["password"] | None = None
 
 
 class RefreshForm(BaseModel):
-    """A request for the next pair of tokens (RFC 6749 §6). Clients may add what we do not use."""
+    """Form of a token refresh (RFC 6749 §6). Other parameters, such as client_id, are ignored."""
 
     grant_type: Literal["refresh_token"]
     refresh_token: SecretStr
 
 
+class TokenPair(BaseModel):
+    """Access token and refresh token of a session (RFC 6749 §5.1)."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a scheme, not a secret
+    expires_in: int = Field(description="Lifetime of the access token in seconds")
+    refresh_token: str = Field(description="Single-use token for the next pair")
+
+
 class SessionRead(ReadSchema):
-    """A login that is still good."""
+    """A session of the user."""
 
     id: str
     created_at: datetime
-    updated_at: datetime | None = Field(description="When its tokens were last renewed")
+    updated_at: datetime | None = Field(description="Time of the last token refresh")
     expires_at: datetime
 
 
-class Forgot(WriteSchema):
-    """A request for a link to choose a new password."""
+class ForgotPasswordRequest(WriteSchema):
+    """Request for a password reset email."""
 
     email: Email
 
 
-class Reset(WriteSchema):
-    """A new password, with the token of the link."""
+class ResetPasswordRequest(WriteSchema):
+    """A new password, with the token from the email."""
 
-    token: MailedToken
+    token: EmailTokenField
     new_password: Password
 
 
-class Verify(WriteSchema):
-    """The token of the link that proves an address."""
+class VerifyEmailRequest(WriteSchema):
+    """The token from the verification email."""
 
-    token: MailedToken
+    token: EmailTokenField

@@ -1,25 +1,24 @@
-"""Items, as clients see and send them."""
+"""Schemas of items."""
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from app.schemas.base import ReadSchema, WriteSchema
+from app.schemas.types import MultilineText, Patch, SingleLine
 
-from app.schemas.base import Line, Patch, ReadSchema, Text, WriteSchema
-
-Title = Annotated[Line, Field(max_length=200)]
-Description = Annotated[Text, Field(max_length=10_000)]
+Title = Annotated[str, SingleLine(200)]
+Description = Annotated[str, MultilineText(10_000)]
 
 
 class ItemCreate(WriteSchema):
-    """A new item; it belongs to whoever sends it."""
+    """A new item; its owner is the user who sends it."""
 
     title: Title
     description: Description | None = None
 
 
 class ItemUpdate(WriteSchema):
-    """What may change about an item. A description can be taken away with null."""
+    """Changes of an item. A description can be removed with null."""
 
     title: Patch[Title] = None
     description: Description | None = None

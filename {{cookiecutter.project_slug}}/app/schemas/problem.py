@@ -1,21 +1,22 @@
-"""Failures, as clients read them (RFC 9457)."""
+"""Schemas of error responses: problem documents (RFC 9457)."""
 
 from pydantic import BaseModel, Field
 
 
-class FieldProblem(BaseModel):
-    """What is wrong with one part of the request. What was sent is never repeated."""
+class InvalidParam(BaseModel):
+    """A rejected field or parameter. The value that was sent is never repeated."""
 
-    loc: list[str | int] = Field(examples=[["body", "email"]])
-    msg: str
-    type: str
+    loc: list[str | int] = Field(description="Path of the field", examples=[["body", "email"]])
+    msg: str = Field(description="What is wrong, in English")
+    type: str = Field(description="Machine-readable kind of error", examples=["missing"])
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """A problem document."""
 
     type: str = "about:blank"
-    title: str = Field(examples=["Not Found"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["Item not found."])
-    errors: list[FieldProblem] | None = None
+    title: str = Field(description="Phrase of the status (RFC 9110)")
+    status: int = Field(description="HTTP status")
+    code: str = Field(description="Machine-readable code, independent of language and version")
+    detail: str = Field(description="What is wrong, in English")
+    errors: list[InvalidParam] | None = Field(None, description="Rejected fields and parameters")

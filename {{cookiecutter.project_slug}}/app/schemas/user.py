@@ -1,13 +1,14 @@
-"""Users, as clients see and send them."""
+"""Schemas of users."""
 
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from app.schemas.base import Email, Line, Password, Patch, ReadSchema, WriteSchema
+from app.schemas.base import ReadSchema, WriteSchema
+from app.schemas.types import Email, Password, Patch, SingleLine
 
-FullName = Annotated[Line, Field(max_length=100)]
+FullName = Annotated[str, SingleLine(100)]
 
 
 class UserCreate(WriteSchema):
@@ -19,18 +20,18 @@ class UserCreate(WriteSchema):
 
 
 class UserUpdate(WriteSchema):
-    """What users may change about themselves."""
+    """Changes of one's own account."""
 
     email: Patch[Email] = None
     full_name: Patch[FullName] = None
     password: Patch[Password] = None
     current_password: Patch[SecretStr] = Field(
-        None, description="Needed for a new email or password of one's own"
+        None, description="Required to change one's own email or password"
     )
 
 
 class UserAdminUpdate(UserUpdate):
-    """What superusers may change about anyone."""
+    """Changes of any account, by a superuser."""
 
     is_active: Patch[bool] = None
     is_superuser: Patch[bool] = None

@@ -1,5 +1,5 @@
-"""The rules. Services flush; the transaction is the request's, which commits it.
+"""Services: business rules and queries, without HTTP.
 
-They commit by themselves only what has to stay whatever follows (a counted try, the end of a
-replayed session), and to lend no connection to a slow hash.
+The transaction belongs to the request: services flush, and never commit, except by
+`app.db.session.commit_and_release`.
 """

@@ -1,37 +1,38 @@
-"""The rules about being ready for requests."""
+"""Readiness: whether the service can handle requests."""
 
 import asyncio
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.exceptions import NotReadyError, StoppingError
-from app.core.lifecycle import is_stopping
+from app.core.exceptions import DatabaseUnavailableError, ShuttingDownError
+from app.core.shutdown import is_shutting_down
 from app.db.migrations import is_migrated
-from app.db.session import READ_ONLY, async_session_factory
+from app.db.session import async_session_factory, begin_read_only
 
-PATIENCE = 1.0  # seconds
+READINESS_TIMEOUT = 1.0  # seconds
 
 
 async def check_readiness() -> None:
-    """Return if the database answers in time and has the tables of this code, and nobody stops us.
+    """Return if the database responds within `READINESS_TIMEOUT` and is migrated.
 
     Raises:
-        StoppingError, NotReadyError: if not.
+        ShuttingDownError: if the service was asked to stop.
+        DatabaseUnavailableError: if the database is unreachable, too slow or not migrated.
     """
-    if is_stopping():
-        raise StoppingError
-    # A task, because a connection to a database that hangs takes its time to be given up, too.
-    check = asyncio.create_task(_is_ready())
-    done, _ = await asyncio.wait([check], timeout=PATIENCE)
+    if is_shutting_down():
+        raise ShuttingDownError
+    # A task, because closing the connection to a frozen database would take long as well.
+    check = asyncio.create_task(_is_database_ready())
+    done, _ = await asyncio.wait([check], timeout=READINESS_TIMEOUT)
     check.cancel()
     if not done or not check.result():
-        raise NotReadyError
+        raise DatabaseUnavailableError
 
 
-async def _is_ready() -> bool:
+async def _is_database_ready() -> bool:
     try:
         async with async_session_factory() as db:
-            await db.connection(execution_options=READ_ONLY)  # no writer makes it wait
+            await begin_read_only(db)
             return await is_migrated(db)
     except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
         return False

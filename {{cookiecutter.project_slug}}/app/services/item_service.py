@@ -1,17 +1,17 @@
-"""The rules about items."""
+"""Items: the example of a resource that is scoped to its owner."""
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.exceptions import ItemNotFoundError
-from app.db.pagination import page_of
+from app.db.pagination import paginate
 from app.models import Item, User
 from app.schemas.base import PageParams
 from app.schemas.item import ItemCreate, ItemUpdate
 
 
 class ItemService:
-    """The items that one user may see: an item of someone else does not exist."""
+    """Items that one user may see: those of other users do not exist for the user."""
 
     def __init__(self, db: AsyncSession, user: User) -> None:
         self.db = db
@@ -26,18 +26,18 @@ class ItemService:
 
     async def get_many(self, page: PageParams) -> list[Item]:
         """Return a page of items, oldest first, and one item more if there is a next page."""
-        items = page_of(self._visible(), Item.id, **page.model_dump())
+        items = paginate(self._visible(), Item.id, **page.model_dump())
         return list(await self.db.scalars(items))
 
     async def create(self, item_in: ItemCreate) -> Item:
-        """Add an item of the user's own."""
+        """Create an item that belongs to the user."""
         item = Item(**item_in.model_dump(), owner_id=self.user.id)
         self.db.add(item)
         await self.db.flush()
         return item
 
     async def update(self, item_id: int, item_in: ItemUpdate) -> Item:
-        """Change the fields that were sent, and only those."""
+        """Update the fields that were sent, and only those."""
         item = await self.get_by_id(item_id)
         for name, value in item_in.model_dump(exclude_unset=True).items():
             setattr(item, name, value)
@@ -50,5 +50,6 @@ class ItemService:
         await self.db.flush()
 
     def _visible(self) -> Select[Item]:
+        """Authorization: the items that the user may see, as a query."""
         items = select(Item)
         return items if self.user.is_superuser else items.where(Item.owner_id == self.user.id)

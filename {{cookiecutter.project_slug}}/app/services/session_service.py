@@ -1,101 +1,117 @@
-"""The rules about logins that are still good."""
+"""User sessions: create, refresh with rotation, list and end them."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.core.exceptions import InvalidRefreshTokenError, InvalidTokenError, SessionNotFoundError
-from app.core.secrets import fingerprint, new_secret
-from app.core.security import LIFETIME, TokenPayload, create_access_token
+from app.core.security import (
+    TokenPayload,
+    access_token_lifetime,
+    create_access_token,
+    generate_token,
+    hash_token,
+)
 from app.db.base import utc_now
-from app.models import Session, User
-from app.schemas.auth import TokenRead
+from app.db.session import commit_and_release
+from app.models import User, UserSession
+from app.schemas.auth import TokenPair
 
-IDLE = timedelta(days=settings.SESSION_IDLE_DAYS)
-ABSOLUTE = timedelta(days=settings.SESSION_EXPIRE_DAYS)
-TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
-ACTIVE = select(User.id).where(User.is_active)
+REFRESH_TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
+ACTIVE_USERS = select(User.id).where(User.is_active)
 
 
 class SessionService:
-    """Sessions. An access token names one; a refresh token is its id, a dot and a secret."""
+    """User sessions. Access tokens name one; a refresh token is its id, a dot and a secret."""
 
     def __init__(self, db: AsyncSession) -> None:
         self.db = db
 
-    async def open(self, user_id: int) -> TokenRead:
-        """Begin a session, and return its first pair of tokens."""
-        now, secret = utc_now(), new_secret()
-        session = Session(id=new_secret(), user_id=user_id, refresh_hash=fingerprint(secret))
-        session.expires_at, session.idle_at = now + ABSOLUTE, now + IDLE
+    async def create(self, user_id: int) -> TokenPair:
+        """Create a session, and return its first pair of tokens."""
+        now, secret = utc_now(), generate_token()
+        session = UserSession(
+            id=generate_token(),
+            user_id=user_id,
+            refresh_hash=hash_token(secret),
+            expires_at=now + timedelta(days=settings.SESSION_EXPIRE_DAYS),
+            idle_expires_at=_idle_expires_at(),
+        )
         self.db.add(session)
         await self.db.flush()
-        return _pair(user_id, session.id, secret)
+        return _token_pair(user_id, session.id, secret)
 
-    async def refresh(self, token: str) -> TokenRead:
-        """Return the next pair of tokens. A token that was used before ends its session.
+    async def refresh(self, token: str) -> TokenPair:
+        """Rotate the refresh token: return the next pair. A replayed token ends its session.
 
-        One statement checks and renews, so that one of many who use a token at once wins.
+        One UPDATE checks and replaces the hash, so that concurrent uses have one winner.
         """
-        if not TOKEN.fullmatch(token):
+        if not REFRESH_TOKEN.fullmatch(token):
             raise InvalidRefreshTokenError
         session_id, _, secret = token.partition(".")
-        successor = new_secret()
-        known = and_(Session.id == session_id, Session.refresh_hash == fingerprint(secret))
-        renew = update(Session).where(known, _alive(), Session.user_id.in_(ACTIVE))
-        new = {"refresh_hash": fingerprint(successor), "idle_at": utc_now() + IDLE}
-        user_id = await self.db.scalar(renew.values(new).returning(Session.user_id))
+        next_secret = generate_token()
+        current = and_(UserSession.id == session_id, UserSession.refresh_hash == hash_token(secret))
+        rotated = (
+            update(UserSession)
+            .where(current, _is_alive(), UserSession.user_id.in_(ACTIVE_USERS))
+            .values(refresh_hash=hash_token(next_secret), idle_expires_at=_idle_expires_at())
+        )
+        user_id = await self.db.scalar(rotated.returning(UserSession.user_id))
         if user_id is None:
-            await self.db.execute(delete(Session).where(Session.id == session_id))
-            await self.db.commit()  # or the error below would take it back
+            await self.log_out(session_id)
+            await commit_and_release(self.db)  # the error below would roll it back
             raise InvalidRefreshTokenError
-        return _pair(user_id, session_id, successor)
+        return _token_pair(user_id, session_id, next_secret)
 
     async def get_user(self, token: TokenPayload) -> User:
-        """Return the active user of a session that is alive: one query for each request."""
-        users = select(User).join(Session, Session.user_id == User.id)
-        mine = and_(Session.id == token.sid, User.id == token.user_id, User.is_active)
-        user = await self.db.scalar(users.where(mine, _alive()))
+        """Return the active user of a live session, with one query."""
+        users = select(User).join(UserSession, UserSession.user_id == User.id)
+        own = and_(UserSession.id == token.sid, User.id == token.user_id, User.is_active)
+        user = await self.db.scalar(users.where(own, _is_alive()))
         if user is None:
             raise InvalidTokenError
         return user
 
-    async def get_many(self, user: User) -> list[Session]:
-        """Return the sessions of a user, newest first."""
-        mine = select(Session).where(Session.user_id == user.id, _alive())
-        return list(await self.db.scalars(mine.order_by(Session.created_at.desc())))
+    async def get_many(self, user: User) -> list[UserSession]:
+        """Return the live sessions of a user, newest first."""
+        own = select(UserSession).where(UserSession.user_id == user.id, _is_alive())
+        return list(await self.db.scalars(own.order_by(UserSession.created_at.desc())))
 
     async def end(self, user: User, session_id: str) -> None:
         """End a session of the user, with all its tokens."""
-        mine = and_(Session.id == session_id, Session.user_id == user.id)
-        ended = await self.db.scalar(delete(Session).where(mine).returning(Session.id))
+        own = and_(UserSession.id == session_id, UserSession.user_id == user.id)
+        ended = await self.db.scalar(delete(UserSession).where(own).returning(UserSession.id))
         if ended is None:
             raise SessionNotFoundError
 
     async def log_out(self, session_id: str) -> None:
-        """End a session, or find that it has ended already."""
-        await self.db.execute(delete(Session).where(Session.id == session_id))
+        """End a session, which may have ended already."""
+        await self.db.execute(delete(UserSession).where(UserSession.id == session_id))
 
     async def end_all(self, user: User) -> None:
         """End every session of the user."""
-        await self.db.execute(delete(Session).where(Session.user_id == user.id))
+        await self.db.execute(delete(UserSession).where(UserSession.user_id == user.id))
 
     async def purge(self) -> None:
-        """Delete sessions that are over."""
-        await self.db.execute(delete(Session).where(~_alive()))
+        """Delete sessions that have expired."""
+        await self.db.execute(delete(UserSession).where(~_is_alive()))
 
 
-def _alive() -> ColumnElement[bool]:
+def _is_alive() -> ColumnElement[bool]:
     now = utc_now()
-    return and_(Session.expires_at > now, Session.idle_at > now)
+    return and_(UserSession.expires_at > now, UserSession.idle_expires_at > now)
 
 
-def _pair(user_id: int, session_id: str, secret: str) -> TokenRead:
-    return TokenRead(
+def _idle_expires_at() -> datetime:
+    return utc_now() + timedelta(days=settings.SESSION_IDLE_DAYS)
+
+
+def _token_pair(user_id: int, session_id: str, secret: str) -> TokenPair:
+    return TokenPair(
         access_token=create_access_token(user_id, session_id),
-        expires_in=int(LIFETIME.total_seconds()),
+        expires_in=int(access_token_lifetime().total_seconds()),
         refresh_token=f"{session_id}.{secret}",
     )

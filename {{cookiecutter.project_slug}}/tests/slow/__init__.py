@@ -1,1 +1,1 @@
-"""Real servers, broken and overloaded, and requests that are made up: a minute or two."""
+"""Slow tests: end-to-end and fault injection, with servers in processes of their own."""

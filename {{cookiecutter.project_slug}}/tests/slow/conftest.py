@@ -1,25 +1,25 @@
-"""Fixtures of the tests that take a minute or two: `pytest tests/slow`."""
+"""Fixtures of the slow tests: end-to-end and fault injection. Run them by `pytest tests/slow`."""
 
 from collections.abc import Generator
 
 import pytest
 from alembic import command
 
-from tests.conftest import alembic_config
-from tests.database import server, temporary_database
+from tests.database import server_url, temporary_database
+from tests.helpers import alembic_config
 
-pytest_plugins = ["schemathesis.pytest.plugin"]  # here only: the quick tests do not wait for it
+pytest_plugins = ["schemathesis.pytest.plugin"]  # only here: it takes a second to load
 
-BACKEND = server().get_backend_name()
-# PostgreSQL locks rows, can be pooled, and is a process that can be away; SQLite is a file.
-on_postgresql = pytest.mark.skipif(BACKEND != "postgresql", reason="only PostgreSQL has it")
-# SQLite alone has one lock for the whole database, which keeps every writer away.
-on_sqlite = pytest.mark.skipif(BACKEND != "sqlite", reason="only SQLite has it")
+BACKEND = server_url().get_backend_name()
+# Row locks, PgBouncer, and a server process that can fail.
+on_postgresql = pytest.mark.skipif(BACKEND != "postgresql", reason="requires PostgreSQL")
+# One lock for the whole database, which blocks every writer.
+on_sqlite = pytest.mark.skipif(BACKEND != "sqlite", reason="requires SQLite")
 
 
 @pytest.fixture(scope="module")
 def database() -> Generator[str]:
-    """Yield the URL of a database with tables, for the servers of a module."""
+    """Yield the URL of a migrated database, for the servers of a module."""
     with temporary_database() as url:
         command.upgrade(alembic_config(url), "head")
         yield url

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
-PATIENCE = 60  # seconds until a server serves, at most
+START_TIMEOUT = 60  # seconds
+STOP_TIMEOUT = 20  # seconds
 
 
 @dataclass
@@ -23,25 +24,29 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def address(self) -> str:
-        """Return where it is served, as soon as it is."""
-        deadline = time.monotonic() + PATIENCE
+    def url(self) -> str:
+        """Return the URL of the server, once it has started."""
+        deadline = time.monotonic() + START_TIMEOUT
         while self.process.poll() is None and time.monotonic() < deadline:
             if match := re.search(r"running on (http://[0-9.:]+)", self.log.read_text()):
                 return match[1]
             time.sleep(0.01)
         raise AssertionError(self.log.read_text())
 
-    def stop(self) -> int:
-        """Ask it to stop, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+    def stop(self, *signals: signal.Signals) -> int:
+        """Send the signals, by default SIGTERM, and return the exit code."""
+        for number in signals or (signal.SIGTERM,):
+            self.process.send_signal(number)
+            time.sleep(0.05)
+        return self.process.wait(timeout=STOP_TIMEOUT)
 
 
 @contextmanager
-def serving(database: str, log: Path, **variables: str) -> Generator[Server]:
-    """Run a real server."""
-    program = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1"]
+def serving(
+    database: str, log: Path, app: str = "app.main:app", **variables: str
+) -> Generator[Server]:
+    """Run a server on a free port, with environment variables."""
+    program = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1"]
     environment = os.environ | {"DATABASE_URL": database, **variables}
     with (
         log.open("w") as file,

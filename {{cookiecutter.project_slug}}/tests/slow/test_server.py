@@ -1,8 +1,9 @@
-"""A real server, called over HTTP: an in-process client hides what a server shows."""
+"""End-to-end tests: a server over HTTP, concurrent requests, signals and crashes."""
 
 import asyncio
 import contextlib
 import itertools
+import json
 import signal
 import socket
 import statistics
@@ -18,44 +19,45 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.config import settings
 from app.db.base import utc_now
 from app.db.session import build_engine
-from app.models import Item, Session, Throttle, User
+from app.models import Item, RateLimitCounter, User, UserSession
+from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.session_service import SessionService
-from app.services.throttle_service import ThrottleService
-from tests.conftest import PASSWORD
+from tests.helpers import API, PASSWORD
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import Server, serving
 
 pytestmark = pytest.mark.xdist_group("server")
 
+INT, TERM = signal.SIGINT, signal.SIGTERM
+
 
 @pytest.fixture(scope="module")
 def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Yield the address of a server, which must stop cleanly and log no secret."""
+    """Yield the URL of a server, which must stop cleanly and log no secret."""
     log = tmp_path_factory.mktemp("server") / "log"
     with serving(database, log, DOCS="true") as server:
-        yield server.address()
+        yield server.url()
         assert server.stop() == 0, log.read_text()
     assert "Traceback" not in log.read_text()
     assert PASSWORD not in log.read_text()
-    assert "eyJ" not in log.read_text()  # how a token begins
+    assert "eyJ" not in log.read_text()  # the beginning of a JWT
 
 
 @pytest.fixture
 def api(server: str) -> Generator[httpx2.Client]:
     """Yield a client of the server."""
-    with httpx2.Client(base_url=f"{server}{settings.API_V1_PREFIX}", timeout=30) as client:
+    with httpx2.Client(base_url=f"{server}{API}", timeout=30) as client:
         yield client
 
 
-def test_a_server_is_ready_and_documented(server: str) -> None:
+def test_server_is_ready_and_serves_swagger_ui(server: str) -> None:
     assert httpx2.get(f"{server}/health/ready").json() == {"status": "ok"}
     assert "swagger" in httpx2.get(f"{server}/docs").text
 
 
-def test_a_new_user_logs_in_and_keeps_items(api: httpx2.Client) -> None:
+def test_new_user_logs_in_and_manages_items(api: httpx2.Client) -> None:
     ann = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
     assert api.post("/users/", json=ann).status_code == 201
     form = {"username": ann["email"], "password": PASSWORD}
@@ -71,7 +73,7 @@ def test_a_new_user_logs_in_and_keeps_items(api: httpx2.Client) -> None:
     assert api.get("/users/me").status_code == 401
 
 
-async def test_of_twenty_who_want_one_address_one_gets_it(server: str) -> None:
+async def test_concurrent_registrations_of_one_email_have_one_winner(server: str) -> None:
     async def register(number: int) -> int:
         email = "".join(
             c.upper() if number >> i & 1 else c for i, c in enumerate("racer@example.com")
@@ -79,9 +81,7 @@ async def test_of_twenty_who_want_one_address_one_gets_it(server: str) -> None:
         body = {"email": email, "full_name": "Racer", "password": PASSWORD}
         return (await client.post("/users/", json=body)).status_code
 
-    async with httpx2.AsyncClient(
-        base_url=f"{server}{settings.API_V1_PREFIX}", timeout=30
-    ) as client:
+    async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
         codes = await asyncio.gather(*map(register, range(20)))
 
     assert Counter(codes) == {201: 1, 409: 19}
@@ -97,12 +97,12 @@ def register(api: httpx2.Client, name: str) -> dict[str, str]:
 
 
 def refresh(api: httpx2.Client, tokens: dict[str, str]) -> httpx2.Response:
-    """Ask for the next pair of tokens."""
+    """Request the next pair of tokens."""
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     return api.post("/auth/refresh", data=form)
 
 
-def test_a_replay_ends_the_session_for_good(api: httpx2.Client, database: str) -> None:
+def test_replayed_refresh_token_ends_the_session_durably(api: httpx2.Client, database: str) -> None:
     tokens = register(api, "replay")
     renewed = refresh(api, tokens).json()
     assert refresh(api, tokens).status_code == 401
@@ -112,39 +112,37 @@ def test_a_replay_ends_the_session_for_good(api: httpx2.Client, database: str) -
 
 
 async def sessions_of(database: str, email: str) -> int:
-    """Count the sessions of a user on a connection of our own."""
+    """Count the sessions of a user, on another connection."""
     engine = build_engine(database)
     async with engine.connect() as connection:
-        mine = select(func.count()).select_from(Session).join(User).where(User.email == email)
+        mine = select(func.count()).select_from(UserSession).join(User).where(User.email == email)
         found = await connection.scalar(mine)
     await engine.dispose()
     return found or 0
 
 
-async def test_of_ten_who_use_a_refresh_token_at_once_at_most_one_wins(server: str) -> None:
-    async with httpx2.AsyncClient(
-        base_url=f"{server}{settings.API_V1_PREFIX}", timeout=30
-    ) as client:
+async def test_concurrent_uses_of_a_refresh_token_have_one_winner(server: str) -> None:
+    async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
         body = {"email": "many@example.com", "full_name": "Many", "password": PASSWORD}
         await client.post("/users/", json=body)
         login = await client.post(
             "/auth/login", data={"username": body["email"], "password": PASSWORD}
         )
         form = {"grant_type": "refresh_token", "refresh_token": login.json()["refresh_token"]}
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(client.post("/auth/refresh", data=form) for _ in range(10))
         )
 
-    codes = Counter(answer.status_code for answer in answers)
+    codes = Counter(response.status_code for response in responses)
     assert codes == {200: 1, 401: 9}
 
 
-async def test_the_service_answers_while_passwords_are_checked(server: str) -> None:
+async def test_service_responds_while_passwords_are_verified(server: str) -> None:
     async with httpx2.AsyncClient(base_url=server, timeout=30) as client:
 
         async def log_in(name: str) -> int:
             wrong = {"username": f"{name}@example.com", "password": "Wrong1Horse"}
-            response = await client.post(f"{settings.API_V1_PREFIX}/auth/login", data=wrong)
+            response = await client.post(f"{API}/auth/login", data=wrong)
             return response.status_code
 
         logins = asyncio.gather(*(log_in(f"nobody{number}") for number in range(8)))
@@ -154,30 +152,28 @@ async def test_the_service_answers_while_passwords_are_checked(server: str) -> N
             await client.get("/health/live")
             times.append(time.perf_counter() - start)
 
-    assert await logins == [401] * 8  # every password was compared
+    assert await logins == [401] * 8  # every password was verified
     assert statistics.quantiles(times, n=20)[-1] < 0.1  # seconds
 
 
-async def test_of_two_last_superusers_who_leave_at_once_one_stays(
+async def test_concurrent_removals_of_the_last_two_superusers_leave_one(
     server: str, database: str
 ) -> None:
-    async with httpx2.AsyncClient(
-        base_url=f"{server}{settings.API_V1_PREFIX}", timeout=30
-    ) as client:
+    async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
         for number in range(3):
-            tokens = await open_superusers(database, f"first{number}", f"second{number}")
+            tokens = await create_superusers(database, f"first{number}", f"second{number}")
             headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
 
-            answers = await asyncio.gather(
+            responses = await asyncio.gather(
                 *(client.delete("/users/me", headers=header) for header in headers)
             )
 
-            assert sorted(answer.status_code for answer in answers) == [204, 409]
-            await forget_superusers(database)
+            assert sorted(response.status_code for response in responses) == [204, 409]
+            await delete_superusers(database)
 
 
-async def open_superusers(database: str, *names: str) -> list[str]:
-    """Make superusers with a session each, and return their access tokens."""
+async def create_superusers(database: str, *names: str) -> list[str]:
+    """Create superusers with a session each, and return their access tokens."""
     engine = build_engine(database)
     async with AsyncSession(engine) as db:
         users = [
@@ -186,14 +182,14 @@ async def open_superusers(database: str, *names: str) -> list[str]:
         ]
         db.add_all(users)
         await db.flush()
-        tokens = [(await SessionService(db).open(user.id)).access_token for user in users]
+        tokens = [(await SessionService(db).create(user.id)).access_token for user in users]
         await db.commit()
     await engine.dispose()
     return tokens
 
 
-async def forget_superusers(database: str) -> None:
-    """Leave no superuser for the next round."""
+async def delete_superusers(database: str) -> None:
+    """Delete all superusers."""
     engine = build_engine(database)
     async with AsyncSession(engine) as db:
         await db.execute(delete(User).where(User.is_superuser))
@@ -201,12 +197,10 @@ async def forget_superusers(database: str) -> None:
     await engine.dispose()
 
 
-def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
-    database: str, tmp_path: Path
-) -> None:
+def test_sigterm_turns_readiness_503_before_the_server_stops(database: str, tmp_path: Path) -> None:
     with (
         serving(database, tmp_path / "log", STOP_DELAY_SECONDS="2") as server,
-        httpx2.Client(base_url=server.address(), timeout=30) as client,
+        httpx2.Client(base_url=server.url(), timeout=30) as client,
     ):
         assert client.get("/health/ready").status_code == 200
         server.process.send_signal(signal.SIGTERM)
@@ -217,9 +211,9 @@ def test_a_server_that_is_asked_to_stop_says_so_and_finishes_what_it_does(
         assert server.process.wait(timeout=10) == 0
 
 
-async def test_requests_that_are_under_way_are_finished(database: str, tmp_path: Path) -> None:
+async def test_requests_in_flight_are_finished_at_shutdown(database: str, tmp_path: Path) -> None:
     with serving(database, tmp_path / "log") as server:
-        url = f"{server.address()}{settings.API_V1_PREFIX}"
+        url = f"{server.url()}{API}"
         async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
 
             async def register(number: int) -> int:
@@ -239,21 +233,23 @@ async def test_requests_that_are_under_way_are_finished(database: str, tmp_path:
     assert codes == [201] * 8
 
 
-def test_a_client_that_says_no_more_does_not_keep_a_server(database: str, tmp_path: Path) -> None:
-    patience = {"UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": "1"}
-    with serving(database, tmp_path / "log", **patience) as server:
-        host, port = server.address().removeprefix("http://").split(":")
+def test_stalled_client_does_not_block_the_shutdown(database: str, tmp_path: Path) -> None:
+    timeout = {"UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": "1"}
+    with serving(database, tmp_path / "log", **timeout) as server:
+        host, port = server.url().removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as client:
-            client.sendall(b"POST /api/v1/users/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            client.sendall(
+                f"POST {API}/users/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
+            )
             time.sleep(0.2)
 
             assert server.stop() == 0
 
 
-def test_what_was_acknowledged_survives_a_kill(database: str, tmp_path: Path) -> None:
+def test_acknowledged_writes_survive_a_kill(database: str, tmp_path: Path) -> None:
     with (
         serving(database, tmp_path / "log") as server,
-        httpx2.Client(base_url=f"{server.address()}/api/v1", timeout=30) as client,
+        httpx2.Client(base_url=f"{server.url()}{API}", timeout=30) as client,
     ):
         tokens = register(client, "killed")
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
@@ -265,7 +261,7 @@ def test_what_was_acknowledged_survives_a_kill(database: str, tmp_path: Path) ->
 
 
 def write_until_killed(client: httpx2.Client, server: Server) -> set[str]:
-    """Add items until the server is gone, and return those that it has acknowledged."""
+    """Create items until the server is killed, and return those that were acknowledged."""
     acknowledged: set[str] = set()
     with contextlib.suppress(httpx2.TransportError):
         for number in itertools.count():
@@ -286,13 +282,13 @@ async def titles_of(database: str, email: str) -> set[str]:
     return found
 
 
-def test_two_servers_on_one_database_agree(
+def test_two_servers_share_sessions_and_rate_limits(
     api: httpx2.Client, database: str, tmp_path: Path
 ) -> None:
     tokens = register(api, "shared")
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     with serving(database, tmp_path / "log") as other:
-        url = f"{other.address()}{settings.API_V1_PREFIX}"
+        url = f"{other.url()}{API}"
         assert httpx2.get(f"{url}/users/me", headers=headers).status_code == 200
         assert api.post("/auth/logout", headers=headers).status_code == 204
         assert httpx2.get(f"{url}/users/me", headers=headers).status_code == 401
@@ -304,13 +300,61 @@ def test_two_servers_on_one_database_agree(
 
 
 @on_postgresql
-async def test_a_purge_does_not_wait_for_who_counts(database: str) -> None:
+async def test_purge_does_not_wait_for_locked_rate_limit_counters(database: str) -> None:
     engine = build_engine(database)
+    attempt = RateLimit.LOGIN_PER_IP.attempt("203.0.113.1")
     async with AsyncSession(engine) as one, AsyncSession(engine) as two:
-        await ThrottleService(one).count("something", "1/60")
-        await one.execute(update(Throttle).values(window_end=utc_now() - timedelta(seconds=1)))
+        await RateLimiter(one).allows(attempt)
+        over = utc_now() - timedelta(seconds=1)
+        await one.execute(update(RateLimitCounter).values(window_end=over))
         await one.commit()
-        await ThrottleService(one).count("something", "1/60")  # and holds it
+        await RateLimiter(one).allows(attempt)  # holds the lock
 
-        await asyncio.wait_for(ThrottleService(two).purge(), timeout=5)
+        await asyncio.wait_for(RateLimiter(two).purge(), timeout=5)
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [[INT], [TERM], [INT, TERM], [TERM, INT], [TERM, TERM]],
+    ids=["Ctrl-C", "SIGTERM", "Ctrl-C then SIGTERM", "SIGTERM then Ctrl-C", "SIGTERM twice"],
+)
+async def test_stop_signals_finish_requests_and_run_the_lifespan_shutdown(
+    database: str, tmp_path: Path, signals: list[signal.Signals]
+) -> None:
+    with serving(database, tmp_path / "log") as server:
+        async with httpx2.AsyncClient(base_url=f"{server.url()}{API}", timeout=30) as client:
+            name = f"{len(signals)}{signals[0]}{signals[-1]}"
+            bodies = [
+                {"email": f"stop{name}{n}@example.com", "full_name": "S", "password": PASSWORD}
+                for n in range(4)
+            ]
+            posts = [asyncio.create_task(client.post("/users/", json=body)) for body in bodies]
+            await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+            code = await asyncio.to_thread(server.stop, *signals)
+            responses = await asyncio.gather(*posts)
+
+    log = (tmp_path / "log").read_text()
+    assert [response.status_code for response in responses] == [201] * 4
+    assert code == 0
+    assert "Traceback" not in log
+    assert "Application shutdown complete" in log
+
+
+def test_unhandled_error_is_logged_once_with_traceback_and_request_id(
+    database: str, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("from app.main import app\n\n@app.get('/fail')\ndef fail(): return 1 / 0\n")
+    variables = {"PYTHONPATH": str(tmp_path)}
+    with serving(database, tmp_path / "log", "broken:app", **variables) as server:
+        response = httpx2.get(f"{server.url()}/fail", headers={"X-Request-ID": "trace-me"})
+        again = httpx2.get(f"{server.url()}/health/live")
+        assert server.stop() == 0
+
+    records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[2:]]
+    tracebacks = [record for record in records if "exc_info" in record]
+    assert (response.status_code, again.status_code) == (500, 200)
+    assert response.json()["code"] == "internal"
+    assert [record["request_id"] for record in tracebacks] == ["trace-me"]
+    assert "ZeroDivisionError" in tracebacks[0]["exc_info"]

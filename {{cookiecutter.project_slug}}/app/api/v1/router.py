@@ -1,4 +1,4 @@
-"""The table of contents of version 1."""
+"""Routers of version 1."""
 
 from fastapi import APIRouter
 

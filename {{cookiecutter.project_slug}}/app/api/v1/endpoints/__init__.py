@@ -1,1 +1,1 @@
-"""Endpoints declare, delegate and return; the rules are in `app.services`."""
+"""Endpoints: declare parameters and responses, delegate to a service, return its result."""

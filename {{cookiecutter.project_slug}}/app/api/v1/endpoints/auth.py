@@ -1,60 +1,67 @@
-"""Logging in and out, and links by mail. `README.md` has a picture of it."""
+"""Endpoints of authentication: login, token refresh, sessions, verification, password reset."""
 
-from app.api.documentation import problems
+from app.api.openapi import problems
 from app.api.routing import Router
 from app.core.exceptions import (
     GuessablePasswordError,
     InactiveUserError,
     InvalidCredentialsError,
-    InvalidMailTokenError,
+    InvalidEmailTokenError,
     InvalidRefreshTokenError,
+    RateLimitedError,
     SessionNotFoundError,
-    TooManyTriesError,
 )
 from app.dependencies import (
+    Accounts,
     Auth,
     CurrentToken,
     CurrentUser,
-    LoginForm,
+    LoginFormBody,
+    RefreshFormBody,
     SessionId,
     Sessions,
-    TokenForm,
 )
-from app.models import Session
-from app.schemas.auth import Forgot, Reset, SessionRead, TokenRead, Verify
+from app.models import UserSession
+from app.schemas.auth import (
+    ForgotPasswordRequest,
+    ResetPasswordRequest,
+    SessionRead,
+    TokenPair,
+    VerifyEmailRequest,
+)
 
 router = Router(prefix="/auth", tags=["authentication"])
 
 
 @router.post(
-    "/login", responses=problems(InvalidCredentialsError, InactiveUserError, TooManyTriesError)
+    "/login", responses=problems(InvalidCredentialsError, InactiveUserError, RateLimitedError)
 )
-async def login(form: LoginForm, auth: Auth) -> TokenRead:
-    """Exchange email and password for the tokens of a new session."""
-    return await auth.log_in(form.username, form.password)
+async def login(form: LoginFormBody, auth: Auth) -> TokenPair:
+    """Log in with email and password: returns the tokens of a new session."""
+    return await auth.log_in(form.username, form.password.get_secret_value())
 
 
 @router.post("/refresh", responses=problems(InvalidRefreshTokenError))
-async def refresh(form: TokenForm, sessions: Sessions) -> TokenRead:
-    """Exchange a refresh token for the next pair. Used twice, it ends its session."""
+async def refresh(form: RefreshFormBody, sessions: Sessions) -> TokenPair:
+    """Refresh: exchange a refresh token for the next pair. A replayed one ends its session."""
     return await sessions.refresh(form.refresh_token.get_secret_value())
 
 
 @router.post("/logout", status_code=204)
 async def logout(_me: CurrentUser, token: CurrentToken, sessions: Sessions) -> None:
-    """End this session, with all its tokens."""
+    """Log out: end this session with all its tokens."""
     await sessions.log_out(token.sid)
 
 
 @router.get("/sessions", response_model=list[SessionRead])
-async def list_sessions(me: CurrentUser, sessions: Sessions) -> list[Session]:
+async def list_sessions(me: CurrentUser, sessions: Sessions) -> list[UserSession]:
     """List your sessions, newest first."""
     return await sessions.get_many(me)
 
 
 @router.delete("/sessions", status_code=204)
 async def end_sessions(me: CurrentUser, sessions: Sessions) -> None:
-    """End all your sessions, this one included."""
+    """Log out everywhere: end all your sessions, this one included."""
     await sessions.end_all(me)
 
 
@@ -64,29 +71,29 @@ async def end_session(session_id: SessionId, me: CurrentUser, sessions: Sessions
     await sessions.end(me, session_id)
 
 
-@router.post("/password/forgot", status_code=202, responses=problems(TooManyTriesError))
-async def forgot_password(body: Forgot, auth: Auth) -> None:
-    """Send a link to choose a new password, if somebody has the address."""
-    await auth.request_link(body.email, "reset")
+@router.post("/password/forgot", status_code=202, responses=problems(RateLimitedError))
+async def forgot_password(body: ForgotPasswordRequest, accounts: Accounts) -> None:
+    """Request a password reset email. The response is the same for every email."""
+    await accounts.request_email_token(body.email, "reset")
 
 
 @router.post(
     "/password/reset",
     status_code=204,
-    responses=problems(InvalidMailTokenError, GuessablePasswordError),
+    responses=problems(InvalidEmailTokenError, GuessablePasswordError),
 )
-async def reset_password(body: Reset, auth: Auth) -> None:
-    """Choose a new password with the token of the link. Every session ends."""
-    await auth.reset(body.token, body.new_password)
+async def reset_password(body: ResetPasswordRequest, accounts: Accounts) -> None:
+    """Reset the password with the token from the email. All sessions end."""
+    await accounts.reset_password(body.token, body.new_password)
 
 
-@router.post("/email/verify", status_code=204, responses=problems(InvalidMailTokenError))
-async def verify_email(body: Verify, auth: Auth) -> None:
-    """Prove an address with the token of the link."""
-    await auth.verify(body.token)
+@router.post("/email/verify", status_code=204, responses=problems(InvalidEmailTokenError))
+async def verify_email(body: VerifyEmailRequest, accounts: Accounts) -> None:
+    """Verify an email with the token from the verification email."""
+    await accounts.verify_email(body.token)
 
 
-@router.post("/email/verify/request", status_code=202, responses=problems(TooManyTriesError))
-async def request_verification(me: CurrentUser, auth: Auth) -> None:
-    """Send yourself another link that proves your address."""
-    await auth.request_link(me.email, "verify")
+@router.post("/email/verify/request", status_code=202, responses=problems(RateLimitedError))
+async def request_email_verification(me: CurrentUser, accounts: Accounts) -> None:
+    """Request another verification email."""
+    await accounts.request_email_token(me.email, "verify")

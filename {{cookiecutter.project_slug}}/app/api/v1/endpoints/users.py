@@ -1,43 +1,43 @@
-"""Users: registration, one's own account, and everyone's for superusers."""
+"""Endpoints of users: registration, one's own account, and everyone's for superusers."""
 
-from app.api.documentation import problems
-from app.api.paging import LINKED, Paging
+from app.api.openapi import problems
+from app.api.pagination import LINK_HEADER, PageQuery
 from app.api.routing import CollectionRouter
 from app.core.exceptions import (
+    ConcurrentChangeError,
     CurrentPasswordError,
     EmailTakenError,
     GuessablePasswordError,
     LastSuperuserError,
-    RaceError,
+    RateLimitedError,
     RegistrationClosedError,
     SuperuserRequiredError,
-    TooManyTriesError,
     UserNotFoundError,
 )
-from app.dependencies import Address, CurrentUser, Users, VisibleUser, superuser_only
+from app.dependencies import Accounts, CurrentUser, Users, VisibleUser, superuser_only
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserRead, UserUpdate
 
 router = CollectionRouter(prefix="/users", tags=["users"])
 
-UPDATE_FAILURES = (
+UPDATE_ERRORS = (
     CurrentPasswordError,
     EmailTakenError,
+    ConcurrentChangeError,
     GuessablePasswordError,
-    RaceError,
-    TooManyTriesError,
+    RateLimitedError,
 )
 
 
 @router.get(
     "/",
     response_model=list[UserRead],
-    responses=LINKED | problems(SuperuserRequiredError),
+    responses=LINK_HEADER | problems(SuperuserRequiredError),
     dependencies=[superuser_only],
 )
-async def list_users(paging: Paging, users: Users) -> list[User]:
-    """List users, oldest first. For superusers."""
-    return paging.cut(await users.get_many(paging.page))
+async def list_users(page: PageQuery, users: Users) -> list[User]:
+    """List users, oldest first. Requires a superuser."""
+    return page.link_next(await users.get_many(page.params))
 
 
 @router.post(
@@ -45,12 +45,12 @@ async def list_users(paging: Paging, users: Users) -> list[User]:
     response_model=UserRead,
     status_code=201,
     responses=problems(
-        EmailTakenError, GuessablePasswordError, RegistrationClosedError, TooManyTriesError
+        EmailTakenError, GuessablePasswordError, RegistrationClosedError, RateLimitedError
     ),
 )
-async def create_user(user_in: UserCreate, users: Users, address: Address) -> User:
-    """Register. A link that proves the address is sent to it."""
-    return await users.register(user_in, address)
+async def create_user(user_in: UserCreate, accounts: Accounts) -> User:
+    """Register. A verification email is sent."""
+    return await accounts.register(user_in)
 
 
 @router.get("/me", response_model=UserRead)
@@ -59,15 +59,17 @@ async def get_me(me: CurrentUser) -> User:
     return me
 
 
-@router.patch("/me", response_model=UserRead, responses=problems(*UPDATE_FAILURES))
-async def update_me(me: CurrentUser, user_in: UserUpdate, users: Users) -> User:
-    """Update your own account. A new email or password needs the current password."""
-    return await users.update(me, user_in, by=me)
+@router.patch("/me", response_model=UserRead, responses=problems(*UPDATE_ERRORS))
+async def update_me(me: CurrentUser, user_in: UserUpdate, accounts: Accounts) -> User:
+    """Update your own account. A new email or password requires the current password."""
+    return await accounts.update(me, user_in, actor=me)
 
 
-@router.delete("/me", status_code=204, responses=problems(LastSuperuserError, RaceError))
+@router.delete(
+    "/me", status_code=204, responses=problems(LastSuperuserError, ConcurrentChangeError)
+)
 async def delete_me(me: CurrentUser, users: Users) -> None:
-    """Delete your own account, and all that is yours."""
+    """Delete your own account and everything that belongs to it."""
     await users.delete(me)
 
 
@@ -81,21 +83,21 @@ async def get_user(user: VisibleUser) -> User:
     "/{user_id}",
     response_model=UserRead,
     responses=problems(
-        UserNotFoundError, SuperuserRequiredError, LastSuperuserError, *UPDATE_FAILURES
+        UserNotFoundError, SuperuserRequiredError, LastSuperuserError, *UPDATE_ERRORS
     ),
 )
 async def update_user(
-    user: VisibleUser, user_in: UserAdminUpdate, users: Users, me: CurrentUser
+    user: VisibleUser, user_in: UserAdminUpdate, accounts: Accounts, me: CurrentUser
 ) -> User:
-    """Update a user: yourself or, for superusers, anyone. Rights are for superusers to give."""
-    return await users.update(user, user_in, by=me)
+    """Update a user: yourself or, for superusers, anyone. Privileges require a superuser."""
+    return await accounts.update(user, user_in, actor=me)
 
 
 @router.delete(
     "/{user_id}",
     status_code=204,
-    responses=problems(UserNotFoundError, LastSuperuserError, RaceError),
+    responses=problems(UserNotFoundError, LastSuperuserError, ConcurrentChangeError),
 )
 async def delete_user(user: VisibleUser, users: Users) -> None:
-    """Delete a user, and all that is theirs."""
+    """Delete a user and everything that belongs to it."""
     await users.delete(user)

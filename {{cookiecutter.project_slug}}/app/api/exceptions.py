@@ -1,0 +1,55 @@
+"""Errors of the HTTP layer itself, beside the domain errors of `app.core.exceptions`."""
+
+from http import HTTPStatus
+
+from app.core.app_error import AppError
+from app.core.exceptions import UnprocessableContentError
+
+
+class InvalidHostError(AppError):
+    """The Host header is none of `ALLOWED_HOSTS`."""
+
+    status = HTTPStatus.BAD_REQUEST
+    detail = "Invalid Host header."
+
+
+class InvalidContentLengthError(AppError):
+    """The Content-Length header is not a number."""
+
+    status = HTTPStatus.BAD_REQUEST
+    detail = "Invalid Content-Length header."
+
+
+class ContentTooLargeError(AppError):
+    """The body is longer than `MAX_BODY_BYTES`."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    detail = "The request body is too large."
+
+
+class UnsupportedMediaTypeError(AppError):
+    """The body has another Content-Type than the operation accepts."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    detail = "The request body has the wrong Content-Type."
+
+    def __init__(self, kind: str, media_type: str) -> None:
+        super().__init__(kind, media_type)
+        self.detail = f"The request body must be {kind}, with the Content-Type {media_type}."
+
+
+class DuplicateFieldError(UnprocessableContentError):
+    """A JSON object of the body has the same field twice."""
+
+    detail = "Duplicate field."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.detail = f"Duplicate field: {name}."
+
+
+class InternalError(AppError):
+    """A bug of the service. The log has the traceback."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "Internal server error."

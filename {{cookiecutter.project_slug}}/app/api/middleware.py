@@ -1,0 +1,192 @@
+"""Middlewares, as plain ASGI classes. `app.main.middlewares` lists them in reading order."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import app_error_response
+from app.api.exceptions import (
+    ContentTooLargeError,
+    InternalError,
+    InvalidContentLengthError,
+    InvalidHostError,
+)
+from app.core.app_error import AppError
+from app.core.logging import request_id
+
+# Defaults of the OWASP Secure Headers Project; a response that sets a header keeps its own.
+SECURITY_HEADERS = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+)
+MAX_CONTENT_LENGTH_DIGITS = 18
+PORT = re.compile(r":[0-9]+$")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+logger = logging.getLogger("app.requests")
+
+
+class RequestContextMiddleware:
+    """Request id (`X-Request-ID`) and access log: one line for each request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id.set(_request_id(Headers(scope=scope).get("X-Request-ID", "")))
+        start = time.perf_counter()
+        status = 500
+
+        async def send_with_request_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id.get()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_request_id)
+        finally:
+            _log_request(scope, status, time.perf_counter() - start)
+
+
+class SecurityHeadersMiddleware:
+    """Security headers of every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class UnhandledErrorMiddleware:
+    """Last-resort 500 for bugs, inside of CORS and the security headers.
+
+    The exception is raised again, as by Starlette: the server logs it, and test clients see it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        is_started = False
+
+        async def send_and_watch(message: Message) -> None:
+            nonlocal is_started
+            is_started = is_started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_watch)
+        except Exception:
+            if scope["type"] == "http" and not is_started:
+                await app_error_response(InternalError())(scope, receive, send)
+            raise
+
+
+class RequestLimitsMiddleware:
+    """Allowed hosts, and the body size limit, which a route's own `max_body_size` replaces."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str], max_body_bytes: int) -> None:
+        self.app = app
+        self.allowed_hosts = allowed_hosts
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif error := self._reject(scope):
+            await app_error_response(error)(scope, receive, send)
+        else:
+            await self.app(scope, self._limit_body(scope, receive), send)
+
+    def _reject(self, scope: Scope) -> AppError | None:
+        headers = Headers(scope=scope)
+        if not self._is_allowed_host(scope["path"], headers.get("Host", "")):
+            return InvalidHostError()
+        length = headers.get("Content-Length", "0")
+        if len(length) > MAX_CONTENT_LENGTH_DIGITS or not length.isdecimal():
+            return InvalidContentLengthError()
+        return None
+
+    def _is_allowed_host(self, path: str, host: str) -> bool:
+        if not self.allowed_hosts or path.startswith("/health/"):
+            return True  # health checks of containers and pods use an IP address as host
+        name = PORT.sub("", host.lower())
+        return any(_matches(name, pattern.lower()) for pattern in self.allowed_hosts)
+
+    def _limit_body(self, scope: Scope, receive: Receive) -> Receive:
+        """Return `receive` with a limit: by Content-Length before reading, and by what arrives."""
+        total = int(Headers(scope=scope).get("Content-Length", "0"))
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            if "starlette.max_body_size" in scope:  # the route has a limit of its own
+                return await receive()
+            if total > self.max_body_bytes:
+                raise HTTPException(413) from ContentTooLargeError()
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_bytes:
+                raise HTTPException(413) from ContentTooLargeError()
+            return message
+
+        return receive_limited
+
+
+def _request_id(sent: str) -> str:
+    """Return the caller's request id if it is safe in a log, or a new one."""
+    return sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _matches(host: str, pattern: str) -> bool:
+    """Return whether the host is the pattern or, for `*.example.com`, a subdomain."""
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else pattern in {host, "*"}
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Log a request by the template of its route: ids and secrets in paths stay out of the log."""
+    fields = {
+        "method": scope["method"],
+        "route": _route_template(scope),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+        "user_id": scope.get("state", {}).get("user_id"),
+    }
+    logger.info("%(method)s %(route)s %(status)s in %(duration_ms)s ms", fields, extra=fields)
+
+
+def _route_template(scope: Scope) -> str:
+    """Return the path of the route with its prefix, such as `/api/v1/users/{user_id}`."""
+    route: str = getattr(scope.get("route"), "path", "")
+    prefix = scope["path"].split("/")[: -route.count("/")]
+    return "/".join(prefix) + route if route else "-"

@@ -1,0 +1,132 @@
+"""OpenAPI document: operation ids, and the error responses that FastAPI does not know."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from app.api.exceptions import (
+    ContentTooLargeError,
+    InternalError,
+    InvalidHostError,
+    UnsupportedMediaTypeError,
+)
+from app.core.app_error import AppError
+from app.core.exceptions import InvalidTokenError
+from app.schemas.problem import ProblemDetails
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+# RFC 9110's phrases where Python 3.12 and older have those of an obsolete RFC.
+PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+SCHEMA_REF = "#/components/schemas/{model}"
+PROBLEM_SCHEMAS = models_json_schema([(ProblemDetails, "serialization")], ref_template=SCHEMA_REF)[
+    1
+]["$defs"]
+
+Example = dict[str, Any]
+Responses = dict[int | str, dict[str, Any]]
+
+
+def phrase(status: int) -> str:
+    """Return the phrase of a status, the same on every version of Python."""
+    return PHRASES.get(status) or HTTPStatus(status).phrase
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the function's name: it names the method of generated clients."""
+    return route.name
+
+
+def problems(*errors: type[AppError]) -> Responses:
+    """Return the documentation of the errors that an operation raises, with an example of each."""
+    by_status: dict[int, list[Example]] = {}
+    for error in errors:
+        example = {
+            "type": "about:blank",
+            "title": phrase(error.status),
+            "status": error.status.value,
+            "code": error.code,
+            "detail": error.detail,
+        }
+        by_status.setdefault(error.status.value, []).append(example)
+    return {status: _response(examples) for status, examples in by_status.items()}
+
+
+INVALID_REQUEST: Example = {
+    "type": "about:blank",
+    "title": phrase(422),
+    "status": 422,
+    "code": "request_validation",
+    "detail": "The request is not valid.",
+    "errors": [{"loc": ["body", "field"], "msg": "Field required", "type": "missing"}],
+}
+
+
+def _response(examples: Iterable[Example]) -> dict[str, Any]:
+    named = {example["code"]: example for example in examples}
+    return {
+        "description": " Or: ".join(example["detail"] for example in named.values()),
+        "content": {
+            PROBLEM_MEDIA_TYPE: {
+                "schema": {"$ref": SCHEMA_REF.format(model="ProblemDetails")},
+                "examples": {
+                    code: {"summary": example["detail"], "value": example}
+                    for code, example in named.items()
+                },
+            }
+        },
+    }
+
+
+# Errors of every operation. "default" also replaces the framework's own 422.
+COMMON_RESPONSES: Responses = problems(InvalidHostError, ContentTooLargeError) | {
+    "default": problems(InternalError)[500] | {"description": "Any other error."}
+}
+# Errors of operations that have parameters, a body or authentication.
+IMPLIED_RESPONSES: Mapping[str, Responses] = {
+    "parameters": {422: _response([INVALID_REQUEST])},
+    "requestBody": problems(UnsupportedMediaTypeError) | {422: _response([INVALID_REQUEST])},
+    "security": problems(InvalidTokenError),
+}
+
+
+def extend_openapi(app: FastAPI) -> None:
+    """Add error responses to the OpenAPI document, in the way that FastAPI documents."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()  # cached by FastAPI until the routes change
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if ProblemDetails.__name__ not in schemas:
+            schemas |= PROBLEM_SCHEMAS
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _add_implied_responses(operation)
+        return document
+
+    app.openapi = openapi
+
+
+def _add_implied_responses(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    for part, implied in IMPLIED_RESPONSES.items():
+        for status, response in implied.items() if part in operation else ():
+            declared = responses.get(str(status))
+            responses[str(status)] = _join(response, declared) if declared else response
+
+
+def _join(implied: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+    """Return one response with the examples of both, unless the declared one is not by us."""
+    contents = [r.get("content", {}).get(PROBLEM_MEDIA_TYPE) for r in (implied, declared)]
+    if None in contents:
+        return declared
+    return _response(e["value"] for c in contents for e in c["examples"].values())

@@ -1,0 +1,59 @@
+"""Client IP: the IP address of the caller, also behind trusted proxies.
+
+uvicorn's own proxy headers are not enough here: they trust every peer on the loopback interface
+and, with `FORWARDED_ALLOW_IPS=*`, the first entry of X-Forwarded-For, which the client writes.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+LOOPBACK = "127.0.0.1"
+
+Network = IPv4Network | IPv6Network
+
+
+def resolve_client_ip(peer: str, port: int, forwarded: str, trusted: Sequence[Network]) -> str:
+    """Return the client IP: the last entry of X-Forwarded-For that is not a trusted proxy.
+
+    Args:
+        peer: IP address of the connection, as the server reports it.
+        port: TCP port of the connection.
+        forwarded: Value of X-Forwarded-For. Each proxy appends to it; a client may send anything.
+        trusted: Networks of the trusted proxies.
+
+    Returns:
+        An IPv4 address, or the /64 network of an IPv6 address.
+    """
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    # uvicorn may have replaced the peer by an entry of the header: then the port is 0, or the one
+    # in the entry. The real peer is unknown in that case, and assumed to be on this machine.
+    if port == 0 or hops[-1] in {f"{peer}:{port}", f"[{peer}]:{port}"}:
+        peer = LOOPBACK
+    for hop in [peer, *reversed(hops)]:
+        ip = _parse(hop)
+        if ip is None:
+            break
+        peer = _rate_limit_key(ip)
+        if not any(ip in network for network in trusted):
+            break
+    return peer
+
+
+def _parse(hop: str) -> IPv4Address | IPv6Address | None:
+    """Parse an entry with or without port: Azure, IIS and ALB write `ip:port` or `[v6]:port`."""
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        ip = ip_address(hop)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def _rate_limit_key(ip: IPv4Address | IPv6Address) -> str:
+    """Return the IPv4 address, or the /64 network: a subscriber has 2^64 IPv6 addresses."""
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    return str(IPv6Network((ip, 64), strict=False))

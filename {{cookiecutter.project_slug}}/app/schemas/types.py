@@ -1,0 +1,126 @@
+"""Field types of request bodies: emails, passwords, texts, fields of a PATCH."""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    GetCoreSchemaHandler,
+    SecretStr,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import (
+    no_info_after_validator_function,
+    no_info_before_validator_function,
+    str_schema,
+)
+
+from app.core.password_policy import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, find_violation
+
+Value = TypeVar("Value")
+
+
+def _invalid(message: str) -> PydanticCustomError:
+    """Return the error of a rejected value; a ValueError would prefix its message."""
+    return PydanticCustomError("invalid_value", "{message}", {"message": message})
+
+
+def _require(message: str, is_satisfied: Callable[[str], bool]) -> AfterValidator:
+    """Return a validator that rejects a text with the message unless it satisfies the rule."""
+
+    def check(text: str) -> str:
+        if not is_satisfied(text):
+            raise _invalid(message)
+        return text
+
+    return AfterValidator(check)
+
+
+def _check_password(password: SecretStr) -> SecretStr:
+    if violation := find_violation(password.get_secret_value()):
+        raise _invalid(violation)
+    return password
+
+
+def _reject_null(value: Value) -> Value:
+    if value is None:
+        message = "may be omitted, but not null"
+        raise _invalid(message)
+    return value
+
+
+class _NotNull:
+    """Rejects null, in validation and in the JSON schema."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        nullable: Any = handler(source)
+        return no_info_before_validator_function(_reject_null, nullable["schema"])
+
+
+@dataclass(frozen=True)
+class SingleLine:
+    """Annotation: one line of text without outer white space: `Annotated[str, SingleLine(100)]`."""
+
+    max_length: int
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        """Return the schema that Pydantic validates with."""
+        text = str_schema(strip_whitespace=True, min_length=1, max_length=self.max_length)
+        return no_info_after_validator_function(_check_single_line, text)
+
+
+@dataclass(frozen=True)
+class MultilineText:
+    """Annotation: text that may be empty: `Annotated[str, MultilineText(10_000)]`."""
+
+    max_length: int
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        """Return the schema that Pydantic validates with."""
+        text = str_schema(max_length=self.max_length)
+        return no_info_after_validator_function(_check_multiline_text, text)
+
+
+def _check_single_line(text: str) -> str:
+    if not text.isprintable():
+        message = "must be one line without control characters"
+        raise _invalid(message)
+    return text
+
+
+def _check_multiline_text(text: str) -> str:
+    """Reject control characters: PostgreSQL cannot store NUL, and no text needs the others."""
+    if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in text):
+        message = "must not contain control characters"
+        raise _invalid(message)
+    return text
+
+
+# Normalized, so that the unique index recognizes every spelling of an email (RFC 6531).
+Email = Annotated[
+    EmailStr,
+    BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value),
+    _require(
+        "must not contain compatibility characters",
+        lambda text: unicodedata.is_normalized("NFKC", text),
+    ),
+    _require("must not contain an encoded word", lambda text: "=?" not in text),  # RFC 2047
+    AfterValidator(str.lower),
+]
+
+Password = Annotated[
+    SecretStr,
+    Field(
+        json_schema_extra={"minLength": MIN_PASSWORD_LENGTH, "maxLength": MAX_PASSWORD_LENGTH},
+    ),
+    AfterValidator(_check_password),
+]
+
+# A field of a PATCH body: omitted means unchanged, and null is rejected.
+Patch = Annotated[Value | None, _NotNull]

@@ -1,0 +1,157 @@
+"""Accounts: registration, email verification, password reset, changes by their owner."""
+
+import asyncio
+from functools import partial
+from random import SystemRandom
+
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
+
+from app.config import settings
+from app.core.exceptions import (
+    CurrentPasswordError,
+    RegistrationClosedError,
+    SuperuserRequiredError,
+)
+from app.core.passwords import check_queue, verify_password
+from app.db.session import transaction
+from app.models import User
+from app.schemas.user import UserAdminUpdate, UserCreate, UserUpdate
+from app.services.email_service import EmailService, Purpose
+from app.services.known_client_service import KnownClients
+from app.services.rate_limit_service import RateLimit, RateLimiter
+from app.services.session_service import SessionService
+from app.services.user_service import PRIVILEGE_FIELDS, UserService, reject_guessable
+
+EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
+
+
+class AccountService:
+    """Accounts, as one request from one client IP changes them."""
+
+    def __init__(self, db: AsyncSession, emails: EmailService, client_ip: str) -> None:
+        self.db = db
+        self.emails = emails
+        self.client_ip = client_ip
+        self.known_clients = KnownClients(db)
+        self.rate_limits = RateLimiter(db)
+        self.sessions = SessionService(db)
+        self.users = UserService(db)
+
+    async def register(self, user_in: UserCreate) -> User:
+        """Register a user, and send a verification email."""
+        if not settings.REGISTRATION_OPEN:
+            raise RegistrationClosedError
+        await self.rate_limits.consume(RateLimit.REGISTRATION_PER_IP.attempt(self.client_ip))
+        user = await self.users.create(user_in)
+        await self.emails.send_verification(user)
+        return user
+
+    async def request_email_token(self, email: str, purpose: Purpose) -> None:
+        """Request a verification or reset email. The response is the same for every email."""
+        await self.rate_limits.consume(
+            RateLimit.EMAIL_PER_IP.attempt(self.client_ip),
+            RateLimit.EMAIL_PER_RECIPIENT.attempt(email),
+        )
+        self.emails.outbox.append(partial(_send_requested_token, email, purpose))
+
+    async def verify_email(self, token: str) -> None:
+        """Mark the email as verified."""
+        user = await self.emails.redeem_token(token, "verify")
+        user.is_verified = True
+
+    async def reset_password(self, token: str, new_password: SecretStr) -> None:
+        """Reset the password with the token of an email, and remember the client."""
+        owner = await self.emails.get_user_by_token(token, "reset")
+        new_hash = await self.users.hash_new_password(new_password, owner.email, owner.full_name)
+        user = await self.emails.redeem_token(token, "reset")
+        user.is_verified = True
+        await self.change_password(user, new_hash)
+        await self.known_clients.add(user.email, self.client_ip)
+
+    async def update(self, user: User, user_in: UserUpdate, *, actor: User) -> User:
+        """Apply the sent fields of a PATCH body, all or none. Passwords are hashed first."""
+        if user_in.model_fields_set & PRIVILEGE_FIELDS and not actor.is_superuser:
+            raise SuperuserRequiredError
+        email, full_name = user_in.email or user.email, user_in.full_name or user.full_name
+        if user_in.password:
+            reject_guessable(user_in.password, email, full_name)
+        verified_hash = new_hash = None
+        if actor.id == user.id and (user_in.email or user_in.password):
+            verified_hash = await self._verify_current_password(user, user_in)
+        if user_in.password:
+            new_hash = await self.users.hash_new_password(user_in.password, email, full_name)
+        await self._lock(user, user_in, verified_hash)
+        await self._apply(user, user_in, new_hash)
+        return user
+
+    async def change_password(self, user: User, new_hash: str) -> None:
+        """Change the password: all sessions and reset tokens end, and the user is notified."""
+        user.hashed_password = new_hash
+        await self.db.flush()
+        await self.sessions.end_all(user)
+        await self.emails.revoke_tokens(user, "reset")
+        await self.emails.send_password_changed(user)
+
+    async def change_email(self, user: User, new_email: str) -> None:
+        """Change the email: it is unverified again, and the old one is notified."""
+        old_email, user.email, user.is_verified = user.email, new_email, False
+        flag_modified(user, "is_verified")  # also if another request has just verified the old one
+        await self.users.flush()
+        await self.emails.send_email_changed(old_email)
+        await self.emails.send_verification(user)
+
+    async def _verify_current_password(self, user: User, user_in: UserUpdate) -> str:
+        """Require the current password, so that a stolen session cannot take over the account.
+
+        Returns:
+            The hash that was compared with; it may be outdated after the comparison.
+        """
+        check_queue()  # before the attempt is counted
+        await self.rate_limits.consume(RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id))
+        hashed, current = user.hashed_password, user_in.current_password
+        given = current.get_secret_value() if current else ""
+        if not (await verify_password(given, hashed)).is_correct:
+            raise CurrentPasswordError
+        if user_in.email and user_in.email != user.email:
+            await self.rate_limits.consume(RateLimit.EMAIL_CHANGE_PER_USER.attempt(user.id))
+        return hashed
+
+    async def _lock(self, user: User, user_in: UserUpdate, verified_hash: str | None) -> None:
+        """Lock what is changed, after the slow work: superusers first, then the user."""
+        if False in {getattr(user_in, name, None) for name in PRIVILEGE_FIELDS}:
+            await self.users.ensure_other_superuser(user)
+        if verified_hash:
+            await self._ensure_password_unchanged(user, verified_hash)
+
+    async def _apply(self, user: User, user_in: UserUpdate, new_hash: str | None) -> None:
+        if new_hash:
+            await self.change_password(user, new_hash)
+        if user_in.full_name:
+            user.full_name = user_in.full_name
+        if user_in.email and user_in.email != user.email:
+            await self.change_email(user, user_in.email)
+        if isinstance(user_in, UserAdminUpdate):
+            await self.users.set_privileges(
+                user, is_active=user_in.is_active, is_superuser=user_in.is_superuser
+            )
+        await self.users.flush()
+
+    async def _ensure_password_unchanged(self, user: User, verified_hash: str) -> None:
+        """Lock the user; reject the change if the verified password is not current any more."""
+        if not await self.users.reload_unchanged(user, verified_hash) or not user.is_active:
+            raise CurrentPasswordError
+        await self.rate_limits.refund(RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id))
+
+
+async def _send_requested_token(email: str, purpose: Purpose) -> None:
+    """Send a token if a user has the email, after a delay: the timing must not reveal it."""
+    await asyncio.sleep(SystemRandom().uniform(*EMAIL_DELAY_SECONDS))
+    async with transaction() as db:
+        emails = EmailService(db)
+        user = await UserService(db).get_by_email(email)
+        if user and user.is_active and not (purpose == "verify" and user.is_verified):
+            await emails.send_token(user, purpose)
+    for job in emails.outbox:
+        await job()

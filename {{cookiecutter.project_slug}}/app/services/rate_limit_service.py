@@ -1,0 +1,109 @@
+"""Rate limits: one table of all limits, counted in the database that all instances share."""
+
+from datetime import timedelta
+from enum import Enum
+from typing import NamedTuple
+
+from sqlalchemy import case, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import settings
+from app.core.exceptions import RateLimitedError
+from app.core.security import hash_token
+from app.db.base import utc_now
+from app.db.dialects import insert
+from app.db.session import commit_and_release
+from app.models import RateLimitCounter
+from app.setting_types import Rate
+
+
+class RateLimit(Enum):
+    """Every rate limit: the setting that holds its rate, and what it is counted for."""
+
+    LOGIN_PER_IP_AND_EMAIL = ("LOGIN_RATE_PER_IP_AND_EMAIL", "client IP and email")
+    LOGIN_PER_IP = ("LOGIN_RATE_PER_IP", "client IP")
+    LOGIN_PER_EMAIL = ("LOGIN_RATE_PER_EMAIL", "email, from client IPs new to it")
+    PASSWORD_CONFIRMATION_PER_USER = ("PASSWORD_CONFIRMATION_RATE_PER_USER", "user")
+    REGISTRATION_PER_IP = ("REGISTRATION_RATE_PER_IP", "client IP")
+    EMAIL_CHANGE_PER_USER = ("EMAIL_CHANGE_RATE_PER_USER", "user")
+    EMAIL_PER_IP = ("EMAIL_RATE_PER_IP", "client IP")
+    EMAIL_PER_RECIPIENT = ("EMAIL_RATE_PER_RECIPIENT", "recipient, over all kinds of email")
+
+    def __init__(self, setting: str, per: str) -> None:
+        self.setting = setting
+        self.per = per
+
+    @property
+    def rate(self) -> Rate:
+        """Number of attempts and seconds, from the settings."""
+        rate: Rate = getattr(settings, self.setting)
+        return rate
+
+    def attempt(self, *subject: str | int) -> "Attempt":
+        """Return an attempt that counts for a subject, such as a client IP."""
+        return Attempt(self, hash_token("|".join([self.name, *map(str, subject)])))
+
+
+class Attempt(NamedTuple):
+    """What is counted: a limit, and the key of its counter."""
+
+    limit: RateLimit
+    key: str
+
+
+class RateLimiter:
+    """Counts attempts before their outcome is known, in fixed windows of time."""
+
+    def __init__(self, db: AsyncSession) -> None:
+        self.db = db
+
+    async def consume(self, *attempts: Attempt) -> None:
+        """Count attempts, and commit, so that they count whatever happens to the request.
+
+        Different callers have to pass the same limits in the same order: their rows are locked.
+
+        Raises:
+            RateLimitedError: if one exceeds its limit; those after it are not counted.
+        """
+        for attempt in attempts:
+            if retry_after := await self._count(attempt):
+                await commit_and_release(self.db)
+                raise RateLimitedError(retry_after)
+        await commit_and_release(self.db)
+
+    async def allows(self, attempt: Attempt) -> bool:
+        """Count an attempt in the transaction of the request; return whether it is in the limit."""
+        return not await self._count(attempt)
+
+    async def refund(self, *attempts: Attempt) -> None:
+        """Take back one count of each attempt, in the transaction of the request."""
+        for _, key in attempts:
+            counted = update(RateLimitCounter).where(
+                RateLimitCounter.key == key, RateLimitCounter.attempts > 0
+            )
+            await self.db.execute(counted.values(attempts=RateLimitCounter.attempts - 1))
+
+    async def purge(self) -> None:
+        """Delete counters whose window is over, except those that a request has locked."""
+        over = select(RateLimitCounter.key).where(RateLimitCounter.window_end < utc_now())
+        unlocked = over.with_for_update(skip_locked=True)
+        await self.db.execute(delete(RateLimitCounter).where(RateLimitCounter.key.in_(unlocked)))
+
+    async def _count(self, attempt: Attempt) -> int:
+        """Count an attempt; return the seconds to wait if there were too many, or 0."""
+        now, rate = utc_now(), attempt.limit.rate
+        window_end = now + timedelta(seconds=rate.seconds)
+        is_over = RateLimitCounter.window_end < now
+        counted = insert(self.db, RateLimitCounter).values(
+            key=attempt.key, attempts=1, window_end=window_end
+        )
+        counted = counted.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "attempts": case((is_over, 1), else_=RateLimitCounter.attempts + 1),
+                "window_end": case((is_over, window_end), else_=RateLimitCounter.window_end),
+            },
+        )
+        columns = counted.returning(RateLimitCounter.attempts, RateLimitCounter.window_end)
+        attempts, window_end = (await self.db.execute(columns)).one()
+        return max(1, round((window_end - now).total_seconds())) if attempts > rate.attempts else 0

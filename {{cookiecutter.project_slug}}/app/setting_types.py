@@ -1,0 +1,82 @@
+"""Types of the settings: parsed when they are read, or rejected with a message that shows how."""
+
+import json
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+from pydantic_settings import NoDecode
+
+GENERATE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+MIN_KEY_LENGTH = 32  # characters
+MIN_KEY_ALPHABET = 10  # different characters
+PLACEHOLDERS = ("change", "example", "insecure", "password", "placeholder", "secret", "your-")
+DATABASES = ("postgres", "postgresql", "sqlite")  # schemes; `app.db.dialects` chooses the driver
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate limit: at most `attempts` in a window of `seconds`."""
+
+    attempts: int
+    seconds: int
+
+    def __str__(self) -> str:
+        """Return it as it is written in a setting."""
+        return f"{self.attempts}/{self.seconds}"
+
+
+def _invalid(message: str) -> PydanticCustomError:
+    """Return the error of a rejected setting; a ValueError would prefix its message."""
+    return PydanticCustomError("invalid_setting", "{message}", {"message": message})
+
+
+def _check_strength(secret: SecretStr) -> SecretStr:
+    """Reject a signing key that can be guessed, or that reads as a JSON key set or as PEM."""
+    key = secret.get_secret_value()
+    is_weak = len(key) < MIN_KEY_LENGTH or len(set(key)) < MIN_KEY_ALPHABET
+    is_placeholder = any(word in key.lower() for word in PLACEHOLDERS)
+    is_structured = not key.isascii() or key.lstrip().startswith(("{", "[", "-----"))
+    if is_weak or is_placeholder or is_structured:
+        message = f"must be {MIN_KEY_LENGTH} or more random characters; generate one with: "
+        raise _invalid(message + GENERATE_KEY)
+    return secret
+
+
+def _check_database(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in DATABASES:
+        message = "must start with sqlite:// or postgresql://, such as sqlite:///./app.db"
+        raise _invalid(message)
+    return url
+
+
+def _parse_list(value: object) -> object:
+    """Parse a JSON list, or values separated by commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _parse_rate(value: object) -> object:
+    if isinstance(value, Rate):
+        return value
+    if not re.fullmatch(r"[1-9][0-9]{0,6}/[1-9][0-9]{0,6}", str(value)):
+        message = "must be a number of attempts and of seconds, such as 5/300"
+        raise _invalid(message)
+    return Rate(*map(int, str(value).split("/")))
+
+
+SigningKey = Annotated[SecretStr, AfterValidator(_check_strength)]
+DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_parse_list)]
+SigningKeys = Annotated[list[SigningKey], NoDecode, BeforeValidator(_parse_list)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_parse_list)]
+RateSetting = Annotated[Rate, NoDecode, BeforeValidator(_parse_rate)]
+Prefix = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
+Port = Annotated[int, Field(ge=1, le=65535)]

@@ -1,0 +1,135 @@
+"""Access tokens: a JWT that this service did not sign for this purpose is rejected."""
+
+import base64
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+from jose import jws, jwt
+
+from app.config import settings
+from app.core.exceptions import InvalidTokenError
+from app.core.security import create_access_token, generate_token, hash_token, read_access_token
+from tests.conftest import OverrideSettings
+
+SESSION = "s" * 43
+KEY = settings.SECRET_KEY.get_secret_value()
+NOW = int(time.time())
+OLD = "an older key, which signs nothing new 0123456789"
+STRANGE: list[Any] = [[], {}, "soon", "1e999", 1e300, True, float("inf")]
+HS256 = {"alg": "HS256", "typ": "JWT"}
+
+
+def claims(**changes: object) -> dict[str, Any]:
+    """Return the claims of a valid token with changes; None removes a claim."""
+    good = jwt.get_unverified_claims(create_access_token(1, SESSION))
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def forge(payload: object, header: object = HS256, key: str = KEY) -> str:
+    """Sign any payload and header, which a library would reject."""
+    message = ".".join(_encode(json.dumps(part).encode()) for part in (header, payload))
+    signature = hmac.digest(key.encode(), message.encode(), "sha256")
+    return f"{message}.{_encode(signature)}"
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+BAD = {
+    "nothing": "",
+    "no token": "x.y.z",
+    "two parts": "x.y",
+    "long": "x" * 100_000,
+    "another key": forge(claims(), key="another key that is as long as ours"),
+    "no algorithm": forge(claims(), HS256 | {"alg": "none"}),
+    "no signature": forge(claims(), HS256 | {"alg": "none"}).rpartition(".")[0] + ".",
+    "another algorithm": jwt.encode(claims(), KEY, "HS512"),
+    "unknown algorithm": forge(claims(), HS256 | {"alg": "XX"}),
+    "header that must be understood": forge(claims(), HS256 | {"crit": ["b64"], "b64": False}),
+    "header that is no object": forge(claims(), [1]),
+    "nested header": forge(claims(), json.loads("[" * 900 + "]" * 900)),
+    "payload that is no object": forge([1]),
+    "expired": forge(claims(exp=NOW - 1)),
+    "not yet valid": forge(claims(nbf=NOW + 600)),
+    "another issuer": forge(claims(iss="another")),
+    "another audience": forge(claims(aud="another")),
+    "another purpose": forge(claims(typ="refresh")),
+    **{f"without {name}": forge(claims(**{name: None})) for name in claims()},
+    **{f"sub {sub!r}": forge(claims(sub=sub)) for sub in (1, "x", "0", "01", "-1", "1.0", "٣")},
+    **{
+        f"sub {sub[:9]}": forge(claims(sub=sub))
+        for sub in ("2147483648", "9999999999", "9" * 30, "1\n")
+    },
+    **{
+        f"{name} {value!r}": forge(claims(**{name: value}))
+        for name in ("exp", "iat", "nbf")
+        for value in STRANGE
+    },
+}
+
+
+async def test_access_token_must_come_in_a_single_authorization_header(as_ann: AsyncClient) -> None:
+    authorization = as_ann.headers.pop("Authorization")
+    token = authorization.removeprefix("Bearer ")
+    twice = [("Authorization", authorization)] * 2
+
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await as_ann.get("/users/me", params={"access_token": token})).status_code == 401
+    assert (await as_ann.get("/users/me", headers=twice)).status_code == 401
+    assert (await as_ann.get("/users/me", headers={"Authorization": f"Basic {token}"})).is_error
+    assert (await as_ann.get("/users/me", headers={"Authorization": f"bearer {token}"})).is_success
+
+
+def test_forged_tokens_of_these_tests_are_otherwise_valid() -> None:
+    assert read_access_token(forge(claims())).user_id == 1
+
+
+@pytest.mark.parametrize("token", BAD.values(), ids=BAD.keys())
+async def test_invalid_access_token_is_401(client: AsyncClient, token: str) -> None:
+    response = await client.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_access_token_is_unique_and_has_no_personal_data() -> None:
+    assert claims().keys() == {"iss", "aud", "sub", "sid", "typ", "iat", "nbf", "exp", "jti"}
+    assert create_access_token(1, SESSION) != create_access_token(1, SESSION)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [KEY, OLD, "the oldest key, which is about to go 9876543210"],
+    ids=["new", "old", "oldest"],
+)
+def test_access_token_of_a_fallback_key_is_accepted(
+    override_settings: OverrideSettings, key: str
+) -> None:
+    with pytest.raises(InvalidTokenError):
+        read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
+
+    override_settings(SECRET_KEY_FALLBACKS=[OLD, key])
+
+    assert read_access_token(forge(claims(), key=key)).user_id == 1
+    with pytest.raises(InvalidTokenError):
+        read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
+    assert jws.verify(create_access_token(1, SESSION), KEY, "HS256")
+
+
+def test_access_token_lifetime_follows_the_setting(override_settings: OverrideSettings) -> None:
+    override_settings(ACCESS_TOKEN_EXPIRE_MINUTES=7)
+    good = claims()
+
+    assert good["exp"] - good["iat"] == 7 * 60
+    assert good["nbf"] == good["iat"]
+
+
+def test_random_token_has_256_bits_and_is_stored_as_a_sha256_hash() -> None:
+    assert len(base64.urlsafe_b64decode(generate_token() + "=")) == 32
+    assert generate_token() != generate_token()
+    assert len(hash_token(generate_token())) == 64

@@ -1,0 +1,149 @@
+"""Account changes: profile, email and password of a PATCH."""
+
+import json
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import passwords
+from app.models import User
+from app.services import account_service
+from tests.helpers import PASSWORD, while_verifying
+
+
+def _form(email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, str]:
+    return {"username": email, "password": password}
+
+
+async def test_account_update_changes_only_the_sent_fields(as_ann: AsyncClient) -> None:
+    before = (await as_ann.get("/users/me")).json()
+
+    after = (await as_ann.patch("/users/me", json={"full_name": "Ann Lee"})).json()
+
+    assert after.pop("updated_at") >= before["created_at"]
+    assert after == {name: before[name] for name in after} | {"full_name": "Ann Lee"}
+
+
+async def test_password_change_replaces_the_password_and_ends_sessions(
+    as_ann: AsyncClient, client: AsyncClient
+) -> None:
+    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    response = await as_ann.patch("/users/me", json=body)
+
+    assert response.status_code == 200
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await client.post("/auth/login", data=_form())).status_code == 401
+    assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
+
+
+@pytest.mark.parametrize("field", ["email", "full_name", "password", "current_password"])
+async def test_null_is_rejected_in_a_patch(as_ann: AsyncClient, field: str) -> None:
+    response = await as_ann.patch("/users/me", json={field: None})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", field]
+
+
+@pytest.mark.parametrize("change", [{"password": "Another1Horse"}, {"email": "new@example.com"}])
+@pytest.mark.parametrize("confirmation", [{}, {"current_password": "Wrong1Horse"}])
+async def test_email_or_password_change_requires_the_current_password(
+    as_ann: AsyncClient, ann: User, change: dict[str, str], confirmation: dict[str, str]
+) -> None:
+    for path in ("/users/me", f"/users/{ann.id}"):
+        response = await as_ann.patch(path, json=change | confirmation)
+        assert response.status_code == 403
+        assert "current_password" in response.json()["detail"]
+
+    right = {"current_password": PASSWORD}
+    assert (await as_ann.patch("/users/me", json=change | right)).status_code == 200
+
+
+async def test_superuser_sets_the_password_of_another_user(
+    as_root: AsyncClient, as_ann: AsyncClient, ann: User, client: AsyncClient
+) -> None:
+    await as_root.patch(f"/users/{ann.id}", json={"password": "Another1Horse"})
+
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
+
+
+async def test_current_password_with_a_lone_surrogate_is_wrong(as_ann: AsyncClient) -> None:
+    body = json.dumps({"email": "new@example.com", "current_password": "\ud800"})
+    headers = {"Content-Type": "application/json"}
+
+    assert (await as_ann.patch("/users/me", content=body, headers=headers)).status_code == 403
+
+
+async def test_password_change_fails_if_the_password_was_changed_meanwhile(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def change() -> None:
+        ann.hashed_password = passwords.context.hash("Faster1Horse")
+        await db.commit()
+
+    while_verifying(monkeypatch, account_service, change)
+    body = {"password": "Another1Horse", "current_password": PASSWORD}
+
+    assert (await as_ann.patch("/users/me", json=body)).status_code == 403
+
+
+async def test_changed_email_is_unverified_even_if_the_old_one_was_just_verified(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def change() -> None:
+        ann.is_verified = True  # another request has just verified the old email
+        await db.commit()
+
+    while_verifying(monkeypatch, account_service, change)
+    body = {"email": "new@example.com", "current_password": PASSWORD}
+    await as_ann.patch("/users/me", json=body)
+
+    await db.refresh(ann)
+    assert (ann.email, ann.is_verified) == ("new@example.com", False)
+
+
+async def test_email_of_another_user_cannot_be_taken(
+    as_ann: AsyncClient, as_bob: AsyncClient
+) -> None:
+    body = {"email": "BOB@example.com", "current_password": PASSWORD}
+    response = await as_ann.patch("/users/me", json=body)
+
+    assert response.status_code == 409
+    assert (await as_bob.get("/users/me")).is_success
+
+
+async def test_superuser_needs_the_current_password_for_the_own_password(
+    as_root: AsyncClient,
+) -> None:
+    me = (await as_root.get("/users/me")).json()["id"]
+
+    for path in ("/users/me", f"/users/{me}"):
+        assert (await as_root.patch(path, json={"password": "Another1Horse"})).status_code == 403
+
+
+async def test_account_update_keeps_concurrent_changes_of_other_fields(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def change() -> None:
+        ann.full_name = "Changed Meanwhile"
+        await db.commit()
+
+    while_verifying(monkeypatch, account_service, change)
+    body = {"password": "Another1Horse", "current_password": PASSWORD}
+
+    assert (await as_ann.patch("/users/me", json=body)).json()["full_name"] == "Changed Meanwhile"
+
+
+async def test_account_update_applies_all_fields_or_none(
+    as_ann: AsyncClient, as_bob: AsyncClient, ann: User, db: AsyncSession
+) -> None:
+    body = {"full_name": "New", "password": "Another1Horse", "current_password": PASSWORD}
+
+    taken = await as_ann.patch("/users/me", json=body | {"email": "bob@example.com"})
+
+    assert taken.json()["code"] == "email_taken"
+    assert (await as_bob.get("/users/me")).is_success
+    await db.refresh(ann)
+    assert ann.full_name == "Ann"
+    assert (await passwords.verify_password(PASSWORD, ann.hashed_password)).is_correct

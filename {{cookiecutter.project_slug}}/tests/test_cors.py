@@ -1,0 +1,63 @@
+"""CORS."""
+
+import pytest
+from httpx2 import AsyncClient
+
+from app.main import create_app
+from app.services.account_service import AccountService
+from tests.conftest import OverrideSettings
+from tests.helpers import API, client_for
+
+JSON = {"Content-Type": "application/json"}
+NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a bug to the service."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AccountService, "register", fail)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("http://localhost:3000", True), ("http://evil.com", False), ("null", False)],
+)
+async def test_cors_allows_configured_origins_only(
+    bare_client: AsyncClient,
+    origin: str,
+    allowed: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    preflight = {"Access-Control-Request-Method": "PATCH", "Origin": origin}
+    responses = [
+        await bare_client.get("/health/live", headers={"Origin": origin}),
+        await bare_client.options(f"{API}/users/me", headers=preflight),
+    ]
+
+    for response in responses:
+        assert (response.headers.get("Access-Control-Allow-Origin") == origin) == allowed
+        assert response.headers["X-Request-ID"]  # also of a preflight
+    assert responses[0].headers.get("Access-Control-Allow-Origin") != "*"
+
+
+@pytest.mark.usefixtures("broken", "db")
+async def test_cors_headers_are_on_error_responses(
+    bare_client: AsyncClient, override_settings: OverrideSettings
+) -> None:
+    origin = {"Origin": "http://localhost:3000"}
+    path = f"{API}/users/"
+    override_settings(ALLOWED_HOSTS="example.org")
+    async with client_for(create_app()) as client:
+        responses = {
+            400: await client.get(path, headers=origin),
+            413: await bare_client.post(path, content="x" * 2_000_000, headers=JSON | origin),
+            422: await bare_client.post(path, json={}, headers=origin),
+            500: await bare_client.post(path, json=NEW, headers=origin),
+        }
+
+    for code, response in responses.items():
+        assert response.status_code == code
+        assert response.headers["Access-Control-Allow-Origin"] == origin["Origin"]

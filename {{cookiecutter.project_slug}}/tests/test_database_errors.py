@@ -1,0 +1,82 @@
+"""Database errors: conflicts are 409, an unavailable database is 503, bugs are 500."""
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.services.user_service import UserService
+
+NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+
+
+class DriverError(Exception):
+    """An error of a driver, with its code."""
+
+    def __init__(self, sqlstate: str = "", sqlite_errorname: str = "") -> None:
+        self.sqlstate = sqlstate
+        self.sqlite_errorname = sqlite_errorname
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("SELECT secret", {}, Exception("server closed the connection")),
+        OperationalError(None, None, FileNotFoundError("secret")),
+        PoolTimeoutError("QueuePool limit"),
+        ConnectionRefusedError(),
+        TimeoutError(),
+    ],
+)
+async def test_unavailable_database_is_a_503(
+    client: AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(UserService, "create", fail)
+    response = await client.post("/users/", json=NEW)
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "secret" not in response.text
+    assert (
+        f"The database is unavailable: {type(getattr(error, 'orig', error)).__name__}."
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StaleDataError("DELETE"), 409),
+        *(
+            (IntegrityError("INSERT", {}, DriverError(code)), 409)
+            for code in ("23001", "23503", "23505")
+        ),
+        (IntegrityError("INSERT", {}, DriverError("23502")), 500),
+        (IntegrityError("INSERT", {}, Exception("NOT NULL")), 500),
+        (IntegrityError("INSERT", {}, DriverError("", "SQLITE_CONSTRAINT_UNIQUE")), 409),
+        (OperationalError("INSERT", {}, DriverError("", "SQLITE_READONLY")), 500),
+        (OperationalError("INSERT", {}, DriverError("", "SQLITE_BUSY")), 503),
+        *(
+            (DBAPIError("UPDATE", {}, DriverError(code)), 503)
+            for code in ("40P01", "57P03", "08006")
+        ),
+        (DBAPIError("UPDATE", {}, DriverError("22003")), 500),
+        (DBAPIError("SELECT", {}, Exception("no such column")), 500),
+    ],
+)
+async def test_database_conflict_is_a_409_and_other_errors_are_a_500(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(UserService, "create", fail)
+
+    assert (await client.post("/users/", json=NEW)).status_code == code

@@ -1,0 +1,72 @@
+"""Logging: access log, JSON records, readable records in development."""
+
+import json
+import logging
+
+import pytest
+from httpx2 import AsyncClient
+
+from app.core.logging import configure_logging, request_id
+from app.models import User
+from tests.conftest import OverrideSettings
+from tests.helpers import API
+
+Record = dict[str, object]
+
+
+def access_log(caplog: pytest.LogCaptureFixture) -> list[Record]:
+    """Return the lines of the access log."""
+    fields = ("method", "route", "status", "user_id")
+    records = [vars(record) for record in caplog.records if record.name == "app.requests"]
+    assert all(float(record["duration_ms"]) >= 0 for record in records)
+    return [{field: record[field] for field in fields} for record in records]
+
+
+async def test_access_log_has_one_line_per_request_with_route_template_and_user(
+    as_ann: AsyncClient, ann: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.clear()
+    await as_ann.get(f"/users/{ann.id}", params={"secret": "1"})
+    await as_ann.get("/nowhere/secret")
+
+    user = {"method": "GET", "route": API + "/users/{user_id}", "status": 200, "user_id": ann.id}
+    nowhere = {"method": "GET", "route": "-", "status": 404, "user_id": None}
+    assert access_log(caplog) == [user, nowhere]
+    assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name[:3] == "app")
+
+
+def test_log_records_are_json_with_the_request_id(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    configure_logging()
+    configure_logging()
+
+    before = request_id.set("abc")
+    logging.getLogger("app.x").info("Hello %s\n", "world", extra={"status": 200})
+    request_id.reset(before)
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("app.x").exception("Oh")
+
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert first.pop("timestamp")
+    expected = {"level": "INFO", "logger": "app.x", "message": "Hello world\n"}
+    assert first == expected | {"request_id": "abc", "status": 200}
+    assert "ZeroDivisionError" in second["exc_info"]
+
+
+def test_log_records_are_readable_in_development(
+    monkeypatch: pytest.MonkeyPatch,
+    override_settings: OverrideSettings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    override_settings(DEBUG=True)
+    configure_logging()
+
+    logging.getLogger("app.x").info("Hello")
+
+    assert capsys.readouterr().err.endswith("INFO    app.x [-] Hello\n")

@@ -1,0 +1,133 @@
+"""OpenAPI document: the public contract, from which clients are generated."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from app.config import settings
+from app.main import app, create_app
+from tests.helpers import API, ROOT
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    """Return the OpenAPI document, as clients get it."""
+    written: Document = json.loads(json.dumps(app.openapi()))
+    return written
+
+
+def operations(document: Document) -> dict[str, dict[str, Any]]:
+    """Return the operations by method and path."""
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def problem_examples(operation: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """Return status, name and value of each example of an error response."""
+    return [
+        (status, name, example["value"])
+        for status, response in operation["responses"].items()
+        for content in response.get("content", {}).values()
+        for name, example in content.get("examples", {}).items()
+    ]
+
+
+def test_every_operation_documents_its_error_responses(document: Document) -> None:
+    for operation in operations(document).values():
+        assert {"400", "413", "default"} <= operation["responses"].keys()
+        assert ("422" in operation["responses"]) == bool(
+            {"parameters", "requestBody"} & {*operation}
+        )
+        assert ("401" in operation["responses"]) >= ("security" in operation)
+        for code, response in operation["responses"].items():
+            problem = "application/problem+json" in response.get("content", {})
+            assert problem == (not code.startswith("2"))
+
+
+def test_error_response_has_an_example_of_each_error(document: Document) -> None:
+    change = operations(document)[f"PATCH {API}/users/me"]
+
+    names = {name for status, name, _ in problem_examples(change) if status == "422"}
+    assert names == {"request_validation", "guessable_password"}
+    assert change["responses"]["422"]["description"].startswith("The request is not valid. Or: ")
+    assert app.openapi() is app.openapi()  # cached
+
+
+def test_every_schema_reference_can_be_resolved(document: Document) -> None:
+    references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+
+    assert references <= document["components"]["schemas"].keys()
+    assert "HTTPValidationError" not in references
+
+
+def test_security_scheme_points_to_login_and_refresh(document: Document) -> None:
+    (scheme,) = document["components"]["securitySchemes"].values()
+
+    flow = scheme["flows"]["password"]
+    assert flow["tokenUrl"].endswith("/auth/login")
+    assert flow["refreshUrl"].endswith("/auth/refresh")
+    for url in flow["tokenUrl"], flow["refreshUrl"]:
+        assert f"POST {url}" in operations(document)
+
+
+def test_operation_ids_are_the_unique_function_names(document: Document) -> None:
+    ids = [operation["operationId"] for operation in operations(document).values()]
+
+    assert operations(document)[f"GET {API}/items/"]["operationId"] == "list_items"
+    assert len(ids) == len(set(ids))
+    assert all(id_.isidentifier() for id_ in ids)
+
+
+def test_info_has_name_description_and_version_of_the_project(document: Document) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert document["info"] == {
+        "title": settings.PROJECT_NAME,
+        "description": project["description"],
+        "version": project["version"],
+    }
+
+
+def test_each_example_of_an_error_response_fits_its_status(document: Document) -> None:
+    for operation in operations(document).values():
+        examples = problem_examples(operation)
+        assert {status for status, _, _ in examples} == {
+            status for status in operation["responses"] if not status.startswith("2")
+        }
+        for status, name, value in examples:
+            assert status in {str(value["status"]), "default"}
+            assert name == value["code"]
+
+
+def test_schema_names_are_plain_type_names(document: Document) -> None:
+    for name in document["components"]["schemas"]:
+        assert re.fullmatch(r"([A-Z][a-z]+)+", name)
+
+
+@pytest.mark.parametrize("schema", ["UserUpdate", "UserAdminUpdate"])
+def test_fields_of_a_patch_are_optional_but_not_null(document: Document, schema: str) -> None:
+    properties = document["components"]["schemas"][schema]["properties"]
+
+    assert "null" not in str(properties)
+    assert "required" not in document["components"]["schemas"][schema]
+
+
+def test_route_that_is_added_later_keeps_its_own_error_responses() -> None:
+    service = create_app()
+    assert service.openapi()
+
+    @service.post("/late", responses={422: {"description": "Own description"}})
+    async def late(name: str) -> None:
+        del name
+
+    responses = service.openapi()["paths"]["/late"]["post"]["responses"]
+    assert responses["422"]["description"] == "Own description"
+    assert "default" in responses

@@ -1,0 +1,158 @@
+"""Password hashing: Argon2id, in a thread, without holding a database connection."""
+
+import asyncio
+import time
+import unicodedata
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import passwords
+from app.core.security import hash_token
+from app.db import session as session_module
+from app.db.base import utc_now
+from app.db.session import async_session_factory
+from app.models import EmailToken, User
+from tests.conftest import HASHED, REAL_DUMMY_HASH
+from tests.helpers import PASSWORD
+
+WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return, for each hashed password, whether a connection was held meanwhile."""
+    sessions: list[AsyncSession] = []
+    held: list[bool] = []
+    in_thread = passwords._in_thread  # noqa: SLF001 - every hash goes through it
+
+    def make_session() -> AsyncSession:
+        sessions.append(async_session_factory())
+        return sessions[-1]
+
+    async def spy(work: Callable[[], object]) -> object:
+        held.append(any(session.in_transaction() for session in sessions))
+        return await in_thread(work)
+
+    monkeypatch.setattr(session_module, "async_session_factory", make_session)
+    monkeypatch.setattr(passwords, "_in_thread", spy)
+    return held
+
+
+async def test_password_hash_is_salted_argon2id() -> None:
+    one, two = [await passwords.hash_password("Correct1Horse") for _ in range(2)]
+
+    assert one.startswith("$argon2id$")
+    assert one != two
+
+
+def test_argon2_parameters_are_the_minimum_of_owasp() -> None:
+    assert "m=19456,t=2,p=1" in REAL_DUMMY_HASH  # made before the tests reduced the cost
+
+
+async def test_password_is_normalized_to_nfc_before_hashing() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Pässword1") for form in ("NFC", "NFD"))
+
+    assert (await passwords.verify_password(decomposed, await passwords.hash_password(composed)))[0]
+
+
+async def test_password_with_compatibility_characters_stays_different() -> None:
+    hashed = await passwords.hash_password("①Password1")
+
+    assert not (await passwords.verify_password("1Password1", hashed)).is_correct
+
+
+async def test_password_of_no_user_is_never_correct() -> None:
+    assert await passwords.verify_password(PASSWORD, None) == (False, None)
+
+
+async def test_event_loop_runs_while_passwords_are_hashed() -> None:
+    hashing = asyncio.gather(*(passwords.verify_password("x", REAL_DUMMY_HASH) for _ in range(5)))
+    turns = 0
+    while not hashing.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns > 100  # a loop that is blocked by five hashes takes about five
+
+
+async def test_passwords_are_hashed_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most = 0, 0
+
+    def work() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.005)
+        at_once -= 1
+
+    monkeypatch.setattr(passwords, "_verify", lambda *_: work())
+    await asyncio.gather(*(passwords.verify_password("x", HASHED) for _ in range(4)))
+
+    assert most == 1
+
+
+async def test_no_database_connection_is_held_while_a_password_is_hashed(
+    as_bob: AsyncClient, as_root: AsyncClient, ann: User, db: AsyncSession, held: list[bool]
+) -> None:
+    link = EmailToken(token_hash=hash_token("x"), user_id=ann.id, purpose="reset", email=ann.email)
+    link.expires_at = utc_now() + timedelta(minutes=1)
+    db.add(link)
+    await db.commit()
+    new = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+    confirmed = {"current_password": PASSWORD}
+
+    requests = [
+        as_bob.post("/users/", json=new),
+        as_bob.post("/auth/login", data={"username": ann.email, "password": PASSWORD}),
+        as_bob.post("/auth/password/reset", json={"token": "x", "new_password": "Another1Horse"}),
+        as_bob.patch("/users/me", json=confirmed | {"password": "Another2Horse"}),
+        as_root.patch(f"/users/{ann.id}", json={"password": "Another3Horse"}),
+    ]
+    codes = [(await request).status_code for request in requests]
+
+    assert codes == [201, 200, 204, 200, 200]
+    assert held == [False] * 6
+
+
+async def test_login_with_a_full_hash_queue_is_503(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
+
+    response = await client.post("/auth/login", data=WRONG)
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+
+
+async def test_full_hash_queue_does_not_consume_the_rate_limit(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as busy:
+        busy.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
+        for _ in range(6):
+            assert (await client.post("/auth/login", data=WRONG)).status_code == 503
+
+    assert (await client.post("/auth/login", data=WRONG)).status_code == 401
+
+
+def test_hash_queue_admits_64_passwords() -> None:
+    assert passwords.MAX_QUEUE_LENGTH == 64
+
+
+async def test_hash_queue_is_full_when_as_many_passwords_wait(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "MAX_QUEUE_LENGTH", 2)
+    monkeypatch.setattr(passwords, "_verify", lambda *_: time.sleep(0.05))
+    waiting = [asyncio.create_task(passwords.verify_password("x", HASHED)) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    assert (await client.post("/auth/login", data=WRONG)).status_code == 503
+    await asyncio.gather(*waiting)
+    monkeypatch.undo()
+    assert (await client.post("/auth/login", data=WRONG)).status_code == 401

@@ -1,0 +1,185 @@
+"""Password reset by email."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import settings
+from app.db.base import utc_now
+from app.models import EmailToken, User
+from app.services.email_service import EmailService
+from tests.conftest import REAL_EMAIL_DELAY_SECONDS
+from tests.helpers import Inbox
+
+EMAIL = {"email": "ann@example.com"}
+NEW_PASSWORD = "Another1Horse"
+SECOND = timedelta(seconds=1)
+
+
+async def test_password_reset_changes_the_password_and_ends_all_sessions(
+    client: AsyncClient, as_ann: AsyncClient, inbox: Inbox
+) -> None:
+    response = await client.post("/auth/password/forgot", json=EMAIL)
+    assert response.status_code == 202
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+    assert inbox.messages[-1]["Subject"].endswith("password was changed")
+    form = {"username": EMAIL["email"], "password": NEW_PASSWORD}
+    assert (await client.post("/auth/login", data=form)).is_success
+
+
+@pytest.mark.usefixtures("ann")
+@pytest.mark.parametrize("new_password", ["weak", "Password1", "Fastapi Project1"])
+async def test_password_reset_enforces_the_policy_and_keeps_the_token(
+    client: AsyncClient, inbox: Inbox, new_password: str
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body = {"token": inbox.token(), "new_password": new_password}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+    body["new_password"] = NEW_PASSWORD
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+
+
+async def test_password_reset_request_does_not_reveal_who_is_registered(
+    client: AsyncClient, as_ann: AsyncClient, ann: User, db: AsyncSession, inbox: Inbox
+) -> None:
+    known = await client.post("/auth/password/forgot", json=EMAIL)
+    unknown = await client.post("/auth/password/forgot", json={"email": "nobody@example.com"})
+    ann.is_active = False
+    await db.commit()
+    inactive = await client.post("/auth/password/forgot", json=EMAIL)
+
+    assert known.status_code == unknown.status_code == inactive.status_code == 202
+    assert known.content == unknown.content == inactive.content
+    assert len(inbox.messages) == 1
+    assert (await as_ann.post("/auth/email/verify/request")).status_code == 401
+
+
+async def test_email_token_works_for_its_own_purpose_only(
+    client: AsyncClient, as_ann: AsyncClient, inbox: Inbox
+) -> None:
+    await as_ann.post("/auth/email/verify/request")
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+    await client.post("/auth/password/forgot", json=EMAIL)
+    assert (
+        await client.post("/auth/email/verify", json={"token": inbox.token()})
+    ).status_code == 422
+    assert (
+        await client.post(
+            "/auth/refresh", data={"grant_type": "refresh_token", "refresh_token": inbox.token()}
+        )
+    ).status_code == 401
+    headers = {"Authorization": f"Bearer {inbox.token()}"}
+    assert (await client.get("/users/me", headers=headers)).status_code == 401
+
+
+@pytest.mark.usefixtures("ann")
+async def test_expired_reset_token_is_rejected(
+    client: AsyncClient, db: AsyncSession, inbox: Inbox
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    await db.execute(update(EmailToken).values(expires_at=utc_now() - timedelta(seconds=1)))
+    await db.commit()
+
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+
+@pytest.mark.usefixtures("ann")
+async def test_email_token_is_stored_as_a_hash(
+    client: AsyncClient, db: AsyncSession, inbox: Inbox
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+
+    stored = (await db.scalars(select(EmailToken.token_hash))).one()
+    assert len(stored) == 64
+    assert inbox.token() != stored
+
+
+@pytest.mark.usefixtures("ann")
+async def test_email_token_lifetimes_follow_the_settings(
+    client: AsyncClient, as_ann: AsyncClient, db: AsyncSession
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    await as_ann.post("/auth/email/verify/request")
+
+    tokens = await db.scalars(select(EmailToken))
+    lifetimes = {token.purpose: token.expires_at - token.created_at for token in tokens}
+    assert abs(lifetimes["reset"] - timedelta(minutes=settings.RESET_EXPIRE_MINUTES)) < SECOND
+    assert abs(lifetimes["verify"] - timedelta(hours=settings.VERIFY_EXPIRE_HOURS)) < SECOND
+
+
+async def test_password_change_revokes_reset_tokens_and_a_reset_verifies_the_email(
+    client: AsyncClient, as_root: AsyncClient, ann: User, db: AsyncSession, inbox: Inbox
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    await as_root.patch(f"/users/{ann.id}", json={"password": "Different1Horse"})
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body["token"] = inbox.token()
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+    await db.refresh(ann)
+    assert ann.is_verified
+
+
+async def test_reset_token_of_a_deactivated_user_is_rejected(
+    client: AsyncClient, ann: User, db: AsyncSession, inbox: Inbox
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    ann.is_active = False
+    await db.commit()
+
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/auth/password/forgot", EMAIL),
+        ("/auth/password/reset", {"token": "x", "new_password": NEW_PASSWORD}),
+        ("/auth/email/verify", {"token": "x"}),
+    ],
+)
+async def test_unknown_body_field_is_rejected(
+    client: AsyncClient, path: str, body: dict[str, str]
+) -> None:
+    response = await client.post(path, json=body | {"is_superuser": True})
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "is_superuser"]
+
+
+async def test_concurrent_uses_of_a_reset_token_have_one_winner(
+    client: AsyncClient, ann: User, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_user_by_token = EmailService.get_user_by_token
+
+    async def get_and_lose(emails: EmailService, *arguments: Any, lock: bool = False) -> User:  # noqa: ANN401 - passed on
+        user = await get_user_by_token(emails, *arguments, lock=lock)
+        if lock:  # a concurrent request was faster
+            await emails.db.execute(delete(EmailToken))
+        return user
+
+    monkeypatch.setattr(EmailService, "get_user_by_token", get_and_lose)
+    await client.post("/auth/password/forgot", json={"email": ann.email})
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+
+def test_requested_email_is_delayed_at_random_so_that_timing_reveals_nothing() -> None:
+    assert REAL_EMAIL_DELAY_SECONDS == (0.5, 2.0)

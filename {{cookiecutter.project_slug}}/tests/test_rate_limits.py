@@ -1,0 +1,295 @@
+"""Rate limits: of logins, registrations, password confirmations and emails."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.exceptions import RateLimitedError
+from app.db.base import utc_now
+from app.models import EmailToken, RateLimitCounter, User
+from app.services.rate_limit_service import RateLimit, RateLimiter
+from tests.conftest import ClientFrom, MakeUser, OverrideSettings
+from tests.helpers import PASSWORD, Inbox
+
+RIGHT = {"username": "ann@example.com", "password": PASSWORD}
+WRONG = RIGHT | {"password": "Wrong1Horse"}
+
+
+async def log_in(client: AsyncClient, form: dict[str, str], times: int = 1) -> list[int]:
+    """Attempt to log in, and return the status codes."""
+    return [(await client.post("/auth/login", data=form)).status_code for _ in range(times)]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_login_rate_limit_per_ip_and_email(client: AsyncClient) -> None:
+    assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
+
+    response = await client.post("/auth/login", data=RIGHT | {"username": " ANN@example.com"})
+    assert response.status_code == 429  # the correct password as well, in any spelling of the email
+    assert 0 < int(response.headers["Retry-After"]) <= 300
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_login_rate_limit_counts_unknown_emails_too(client: AsyncClient) -> None:
+    assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_rate_limit_ends_with_its_window(client: AsyncClient, db: AsyncSession) -> None:
+    await log_in(client, WRONG, 6)
+    await db.execute(update(RateLimitCounter).values(window_end=utc_now() - timedelta(seconds=1)))
+    await db.commit()
+
+    assert await log_in(client, RIGHT) == [200]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_successful_login_refunds_its_own_attempt_only(client: AsyncClient) -> None:
+    assert await log_in(client, WRONG, 4) == [401] * 4
+    assert await log_in(client, RIGHT, 10) == [200] * 10
+    assert await log_in(client, WRONG, 2) == [401, 429]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_stranger_cannot_lock_the_owner_out(client_from: ClientFrom) -> None:
+    await log_in(client_from("203.0.113.1"), WRONG, 10)
+
+    assert await log_in(client_from("203.0.113.2"), RIGHT) == [200]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_login_rate_limit_per_email_spares_known_clients(
+    client_from: ClientFrom, override_settings: OverrideSettings
+) -> None:
+    override_settings(LOGIN_RATE_PER_EMAIL="3/60")
+    assert await log_in(client_from("203.0.113.9"), RIGHT) == [200]  # now a known client
+
+    attempts = [await log_in(client_from(f"203.0.113.{n}"), WRONG) for n in range(5)]
+
+    assert attempts == [[401], [401], [401], [429], [429]]
+    assert await log_in(client_from("203.0.113.9"), RIGHT) == [200]
+
+
+async def test_login_rate_limit_per_ip_stops_password_spraying(
+    client_from: ClientFrom, override_settings: OverrideSettings
+) -> None:
+    override_settings(LOGIN_RATE_PER_IP="3/60")
+    names = [WRONG | {"username": f"user{n}@example.com"} for n in range(5)]
+
+    codes = [await log_in(client_from(f"2001:db8::{n}"), name) for n, name in enumerate(names)]
+
+    assert codes == [[401], [401], [401], [429], [429]]
+    assert await log_in(client_from("2001:db8:0:1::1"), names[0]) == [401]  # another /64 network
+
+
+async def test_registration_rate_limit(
+    client: AsyncClient, override_settings: OverrideSettings
+) -> None:
+    override_settings(REGISTRATION_RATE_PER_IP="2/60")
+    people = [
+        {"email": f"p{n}@example.com", "full_name": "P", "password": PASSWORD} for n in range(3)
+    ]
+
+    codes = [(await client.post("/users/", json=person)).status_code for person in people]
+
+    assert codes == [201, 201, 429]
+
+
+async def test_email_rate_limits_per_recipient_and_per_ip(
+    client: AsyncClient, as_ann: AsyncClient, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="2/60", EMAIL_RATE_PER_IP="4/60")
+    body = {"email": "ann@example.com"}
+
+    codes = [(await client.post("/auth/password/forgot", json=body)).status_code for _ in range(3)]
+    codes.append((await as_ann.post("/auth/email/verify/request")).status_code)
+    for number in range(3):
+        body = {"email": f"x{number}@example.com"}
+        codes.append((await client.post("/auth/password/forgot", json=body)).status_code)
+
+    assert codes == [202, 202, 429, 429, 429, 429, 429]
+
+
+async def test_password_confirmation_rate_limit(as_ann: AsyncClient) -> None:
+    guess = {"email": "new@example.com", "current_password": "Wrong1Horse"}
+
+    codes = [(await as_ann.patch("/users/me", json=guess)).status_code for _ in range(6)]
+
+    assert codes == [403] * 5 + [429]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_rate_limit_counters_contain_hashes_only(
+    client: AsyncClient, db: AsyncSession
+) -> None:
+    await log_in(client, WRONG)
+
+    keys = list(await db.scalars(select(RateLimitCounter.key)))
+    assert keys
+    assert all(len(key) == 64 for key in keys)
+
+
+async def test_rate_limit_window_is_not_extended_by_further_attempts(
+    client: AsyncClient, db: AsyncSession
+) -> None:
+    await log_in(client, WRONG)
+    first = set(await db.scalars(select(RateLimitCounter.window_end)))
+    await log_in(client, WRONG)
+
+    assert set(await db.scalars(select(RateLimitCounter.window_end))) == first
+
+
+async def test_registration_rate_limit_is_per_client_ip(
+    client_from: ClientFrom, override_settings: OverrideSettings
+) -> None:
+    override_settings(REGISTRATION_RATE_PER_IP="1/60")
+
+    codes: list[int] = []
+    for number in (1, 1, 2):
+        person = {"email": f"p{len(codes)}@example.com", "full_name": "P", "password": PASSWORD}
+        client = client_from(f"203.0.113.{number}")
+        codes.append((await client.post("/users/", json=person)).status_code)
+
+    assert codes == [201, 429, 201]
+
+
+async def test_email_rate_limit_holds_for_repeated_registrations(
+    client: AsyncClient, db: AsyncSession, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="2/60")
+    person = {"email": "victim@example.com", "full_name": "V", "password": PASSWORD}
+
+    tokens = []
+    for _ in range(3):
+        assert (await client.post("/users/", json=person)).status_code == 201
+        tokens.append(await db.scalar(select(func.count()).select_from(EmailToken)))
+        await db.execute(delete(User))
+        await db.commit()
+
+    assert tokens == [1, 1, 0]
+
+
+async def test_failed_registration_does_not_consume_the_email_rate_limit(
+    client: AsyncClient, ann: User, db: AsyncSession, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="1/60")
+    person = {"email": ann.email, "full_name": "A", "password": PASSWORD}
+
+    assert (await client.post("/users/", json=person)).status_code == 409
+    await db.delete(ann)
+    await db.commit()
+
+    assert (await client.post("/users/", json=person)).status_code == 201
+    assert await db.scalar(select(func.count()).select_from(EmailToken)) == 1
+
+
+async def test_rejected_email_change_does_not_consume_the_email_rate_limit(
+    as_ann: AsyncClient, client: AsyncClient, db: AsyncSession, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="2/60")
+    person = {"email": "bob@example.com", "full_name": "B", "password": PASSWORD}
+
+    for email in ("new@example.com", "new@example.com", *["bob@example.com"] * 3):
+        await as_ann.patch("/users/me", json={"email": email})
+
+    assert (await client.post("/users/", json=person)).status_code == 201
+    assert await db.scalar(select(func.count()).select_from(EmailToken)) == 1
+
+
+async def test_refund_never_goes_below_zero(
+    db: AsyncSession, override_settings: OverrideSettings
+) -> None:
+    limiter, attempt = RateLimiter(db), RateLimit.LOGIN_PER_IP.attempt("203.0.113.1")
+    override_settings(LOGIN_RATE_PER_IP="1/60")
+    await limiter.consume(attempt)
+    await limiter.refund(attempt)
+    await limiter.refund(attempt)
+    await limiter.consume(attempt)
+
+    with pytest.raises(RateLimitedError):
+        await limiter.consume(attempt)
+
+
+async def test_login_rate_limit_counts_inactive_users(
+    client: AsyncClient, make_user: MakeUser
+) -> None:
+    await make_user("ann", is_active=False)
+
+    assert await log_in(client, RIGHT, 6) == [403] * 5 + [429]
+
+
+async def test_email_change_rate_limit(
+    as_ann: AsyncClient, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_CHANGE_RATE_PER_USER="2/60")
+    codes = []
+    for number in range(3):
+        body = {"email": f"new{number}@example.com", "current_password": PASSWORD}
+        codes.append((await as_ann.patch("/users/me", json=body)).status_code)
+
+    assert codes == [200, 200, 429]
+
+
+async def test_correct_current_password_refunds_its_attempt(as_ann: AsyncClient) -> None:
+    passwords = [PASSWORD, *(f"Another{n}Horse" for n in range(7))]
+    pairs = [{"current_password": a, "password": b} for a, b in pairwise(passwords)]
+    codes = []
+    for body in pairs:
+        codes.append((await as_ann.patch("/users/me", json=body)).status_code)
+        form = {"username": "ann@example.com", "password": body["password"]}
+        token = (await as_ann.post("/auth/login", data=form)).json()["access_token"]
+        as_ann.headers["Authorization"] = f"Bearer {token}"
+
+    assert codes == [200] * 7
+
+
+async def test_password_confirmation_rate_limit_is_per_user(
+    as_ann: AsyncClient, as_bob: AsyncClient
+) -> None:
+    wrong = {"email": "new@example.com", "current_password": "Wrong1Horse"}
+    for _ in range(6):
+        await as_ann.patch("/users/me", json=wrong)
+
+    right = {"password": "Another1Horse", "current_password": PASSWORD}
+    assert (await as_bob.patch("/users/me", json=right)).is_success
+
+
+async def test_email_rate_limit_per_recipient_counts_all_kinds_of_email(
+    client: AsyncClient,
+    as_root: AsyncClient,
+    inbox: Inbox,
+    override_settings: OverrideSettings,
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="3/3600")
+    person = {"email": "victim@example.com", "full_name": "V", "password": PASSWORD}
+    created = await client.post("/users/", json=person)
+    path = f"/users/{created.json()['id']}"
+    for number in range(5):
+        changed = await as_root.patch(path, json={"password": f"Another{number}Horse"})
+        assert changed.status_code == 200
+        await client.post("/auth/password/forgot", json={"email": person["email"]})
+
+    assert (await as_root.patch(path, json={"email": "other@example.com"})).status_code == 200
+    recipients = [message["To"] for message in inbox.messages]
+    assert recipients.count(person["email"]) == 3
+    assert recipients.count("other@example.com") == 1
+
+
+async def test_consumed_attempts_stay_counted_when_the_request_fails(db: AsyncSession) -> None:
+    attempt = RateLimit.LOGIN_PER_IP.attempt("203.0.113.1")
+    await RateLimiter(db).consume(attempt)
+    await db.rollback()
+
+    counted = select(RateLimitCounter.attempts).where(RateLimitCounter.key == attempt.key)
+    assert await db.scalar(counted) == 1
+
+
+def test_rate_limits_of_different_names_or_subjects_have_different_counters() -> None:
+    keys = {limit.attempt("x").key for limit in RateLimit}
+
+    assert len(keys) == len(RateLimit)
+    assert RateLimit.LOGIN_PER_IP.attempt("y").key not in keys

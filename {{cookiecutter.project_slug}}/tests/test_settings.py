@@ -1,0 +1,163 @@
+"""Settings: parsed at start, or rejected with a sentence that says what would be right."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.config import Settings, get_settings, settings
+from app.db.dialects import with_driver
+from app.main import create_app
+from app.services.rate_limit_service import RateLimit
+from app.setting_types import Rate
+from tests.conftest import OverrideSettings
+from tests.helpers import API, ROOT, client_for
+
+GOOD = "k3Jd8sLq0vZx7Yt2Nf5RbW9cMh4PgQ6uAe1oTi"
+
+
+def make(**values: object) -> Settings:
+    """Return settings without `.env`."""
+    needed = {"SECRET_KEY": GOOD, "DATABASE_URL": "sqlite://"}
+    return Settings.model_validate(needed | values)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "changethis",
+        "short-1234567890",
+        "a" * 64,
+        "abcabcabc" * 8,
+        "your-secret-key-goes-here-0123456789",
+        f"changeme{GOOD}",
+        '{"keys": ["' + GOOD + '"]}',
+        f"[{GOOD}]",
+        f"-----BEGIN KEY-----{GOOD}",
+        f"ключ{GOOD}",
+    ],
+)
+def test_weak_secret_key_is_rejected_and_not_printed(secret: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        make(SECRET_KEY=secret)
+
+    assert "token_urlsafe" in str(caught.value)
+    assert not secret or secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [GOOD, f"-{GOOD}", f"_{GOOD}-", "0123456789abcdef" * 4])
+def test_random_secret_key_is_accepted(secret: str) -> None:
+    assert make(SECRET_KEY=secret).SECRET_KEY.get_secret_value() == secret
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///./app.db", "sqlite+aiosqlite:///./app.db"),
+        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+    ],
+)
+def test_database_url_is_given_the_async_driver(given: str, used: str) -> None:
+    assert used == with_driver(make(DATABASE_URL=given).DATABASE_URL)
+
+
+@pytest.mark.parametrize("url", ["", "app.db", "mysql://h/d", "postgresqlx://h/d"])
+def test_database_url_of_an_unsupported_database_is_rejected(url: str) -> None:
+    with pytest.raises(ValidationError, match="must start with sqlite"):
+        make(DATABASE_URL=url)
+
+
+@pytest.mark.parametrize(
+    "origins", ["http://a, http://b", '["http://a", "http://b"]', ["http://a", "http://b"]]
+)
+def test_list_setting_is_parsed_from_json_or_commas(origins: object) -> None:
+    assert make(ALLOWED_ORIGINS=origins).ALLOWED_ORIGINS == ["http://a", "http://b"]
+
+
+def test_secret_key_fallbacks_are_checked_like_the_secret_key() -> None:
+    older = GOOD[::-1]
+    fallbacks = make(SECRET_KEY_FALLBACKS=f"{older},{GOOD}x").SECRET_KEY_FALLBACKS
+    assert [key.get_secret_value() for key in fallbacks] == [older, f"{GOOD}x"]
+
+    with pytest.raises(ValidationError):
+        make(SECRET_KEY_FALLBACKS="changethis")
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS512", "RS256"])
+def test_signing_algorithm_other_than_hs256_is_rejected(algorithm: str) -> None:
+    with pytest.raises(ValidationError):
+        make(ALGORITHM=algorithm)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOGIN_RATE_PER_IP_AND_EMAIL", "5/999999999999"),
+        ("LOGIN_RATE_PER_IP_AND_EMAIL", "0/60"),
+        ("LOGIN_RATE_PER_IP_AND_EMAIL", "5"),
+        ("EMAIL_RATE_PER_RECIPIENT", "5/h"),
+        ("API_V1_PREFIX", "api"),
+        ("API_V1_PREFIX", "/api/"),
+        ("SMTP_PORT", "0"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+    ],
+)
+def test_setting_that_can_never_work_is_rejected_at_start(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        make(**{name: value})
+
+
+def test_invalid_settings_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "changethis")
+    get_settings.cache_clear()
+
+    with pytest.raises(SystemExit, match="SECRET_KEY: must be 32 or more"):
+        get_settings()
+
+    get_settings.cache_clear()
+
+
+def test_service_without_secret_key_does_not_start_and_explains_why(tmp_path: Path) -> None:
+    environment = os.environ | {"SECRET_KEY": "changethis", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "import app.config"]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode != 0
+    assert "generate one with: python -c" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_rate_limit_setting_is_parsed_once() -> None:
+    assert Rate(attempts=7, seconds=60) == make(LOGIN_RATE_PER_IP="7/60").LOGIN_RATE_PER_IP
+    assert str(make().LOGIN_RATE_PER_IP) == "40/60"
+
+
+def test_every_rate_limit_setting_belongs_to_exactly_one_rate_limit() -> None:
+    rates = {name for name, value in settings if isinstance(value, Rate)}
+
+    assert sorted(limit.setting for limit in RateLimit) == sorted(rates)
+
+
+async def test_create_app_uses_the_settings(override_settings: OverrideSettings) -> None:
+    override_settings(
+        PROJECT_NAME="Orders", DOCS=True, API_V1_PREFIX="/v9", REGISTRATION_OPEN=False
+    )
+    new = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+
+    async with client_for(create_app()) as client:
+        document = (await client.get("/v9/openapi.json")).json()
+        closed = await client.post("/v9/users/", json=new)
+        old_prefix = await client.post(f"{API}/users/", json=new)
+
+    assert document["info"]["title"] == "Orders"
+    assert closed.json()["code"] == "registration_closed"
+    assert old_prefix.status_code == 404

@@ -1,0 +1,45 @@
+"""Transactions: what is acknowledged is committed, and services do not commit on their own."""
+
+import re
+from pathlib import Path
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from app.models import User
+from tests.helpers import ROOT
+
+NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+
+
+async def test_failed_commit_is_not_acknowledged(as_ann: AsyncClient, ann: User) -> None:
+    def fail(_: Session) -> None:
+        message = "the disk is full"
+        raise OSError(message)
+
+    event.listen(Session, "before_commit", fail)
+    try:
+        responses = [
+            await as_ann.post("/users/", json=NEW),
+            await as_ann.post("/items/", json={"title": "Lamp"}),
+            await as_ann.patch("/users/me", json={"full_name": "Changed"}),
+            await as_ann.delete(f"/users/{ann.id}"),
+        ]
+    finally:
+        event.remove(Session, "before_commit", fail)
+
+    assert [response.status_code for response in responses] == [500] * 4
+    assert (await as_ann.get("/users/me")).json()["full_name"] == "Ann"
+    assert (await as_ann.get("/items/")).json() == []
+    assert (await as_ann.post("/users/", json=NEW)).status_code == 201
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("app/services/*.py")), ids=lambda p: p.name)
+def test_services_commit_only_by_the_named_functions(path: Path) -> None:
+    code = path.read_text(encoding="utf-8")
+
+    assert not re.search(r"\.(commit|rollback|begin\w*)\(", code), (
+        "services flush; use commit_and_release() or transaction() of app.db.session"
+    )
