@@ -1,4 +1,4 @@
-# The commands of the template. The first one installs what is missing.
+# The commands of the template. The first one that you run installs what is missing.
 
 OUTPUT ?= ..
 UV := $(or $(shell command -v uv),.uv/bin/uv)

@@ -33,11 +33,11 @@ def slug_problem(slug: str) -> str | None:
     """Return what is wrong with a name of a folder, distribution and container image."""
     if not SLUG.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
         return (
-            "must begin with a letter and consist of lower-case words of letters and digits "
-            f"joined by - or _, at most {MAX_SLUG_LENGTH} characters"
+            "must start with a letter and contain only lower-case letters, digits, and single "
+            f"- or _ between them, at most {MAX_SLUG_LENGTH} characters"
         )
     if slug.replace("-", "_") in RESERVED_SLUGS:
-        return "must not be a Python keyword, a standard library module, app or tests"
+        return "must not be a Python keyword, a standard library module, app, test or tests"
     return None
 
 
@@ -86,7 +86,7 @@ def given(answers: dict[str, str]) -> dict[str, str]:
 def problems(answers: dict[str, str]) -> dict[str, str]:
     """Return a sentence for each answer that would not work."""
     return {
-        question: f"{question} {problem}; a good answer is: {example}"
+        question: f"{question} {problem}; for example: {example}"
         for question, (rule, example) in RULES.items()
         if (problem := rule(given(answers)[question]))
     }

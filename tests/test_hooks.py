@@ -97,7 +97,7 @@ HOSTILE = [
     *(("description", value) for value in UNPRINTABLE),
     *((name, value) for name in CHOICES for value in ("", "mysql", "None")),
 ]
-SENTENCE = r"ERROR: {} must .+; a good answer is: .+"
+SENTENCE = r"ERROR: {} must .+; for example: .+"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -261,7 +261,7 @@ def test_choice_that_another_tool_made_up_is_rejected(
     assert "database must be one of sqlite, postgresql" in done.stderr
 
 
-def test_next_command_is_printed_and_can_be_copied(run: Run, tmp_path: Path) -> None:
+def test_hook_prints_the_next_command(run: Run, tmp_path: Path) -> None:
     done = run()
 
     assert done.returncode == 0, done.stderr
@@ -291,7 +291,7 @@ def test_update_by_cruft_is_recognized_by_its_temporary_folder(
     assert post_gen.is_update(answers) == expected
 
 
-def test_answer_is_never_code(bake_result: Callable[..., object], tmp_path: Path) -> None:
+def test_answer_is_not_executed_as_code(bake_result: Callable[..., object], tmp_path: Path) -> None:
     mark = tmp_path / "PWNED"
     result = bake_result(full_name=f'"""; open(r"{mark}", "w"); r"""')
 

@@ -125,7 +125,7 @@ def test_data_files_are_valid(project: Path, answers: dict[str, str]) -> None:
         assert "\n\n\n" not in path.read_text(), path
 
 
-def test_everything_is_formatted(project: Path) -> None:
+def test_generated_files_are_formatted(project: Path) -> None:
     run(["ruff", "format", "--check", "--no-cache", "."], project)
 
 
@@ -162,7 +162,7 @@ def test_text_answers_appear_in_the_project(bake: Bake) -> None:
     assert environment["PROJECT_NAME"] == "Ünïcode & Söns' <Shop> 🛒"
 
 
-def test_two_projects_never_share_a_secret(bake: Bake) -> None:
+def test_projects_have_different_secrets(bake: Bake) -> None:
     texts = [(bake(database="postgresql") / ".env").read_text() for _ in range(2)]
     secrets = [re.findall(r"(?:SECRET_KEY|PASSWORD)=(\S+)", text) for text in texts]
 

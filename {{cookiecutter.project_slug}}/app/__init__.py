@@ -1,1 +1,1 @@
-"""The service."""
+"""FastAPI service: users, authentication and items."""

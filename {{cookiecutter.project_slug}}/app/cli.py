@@ -104,7 +104,7 @@ def list_sessions(*, email: EmailOption) -> None:
 
 @cli.command()
 def purge() -> None:
-    """Delete expired sessions, tokens, rate limit counters and known clients. Run it daily."""
+    """Delete expired sessions, email tokens, rate limit counters and known clients (daily)."""
 
     async def work(db: AsyncSession) -> None:
         for expiring in (SessionService(db), EmailService(db), RateLimiter(db), KnownClients(db)):
@@ -155,9 +155,11 @@ def _plain_errors() -> Generator[None]:
         lines = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
         _fail("\n".join(lines))
     except UnicodeDecodeError:
-        _fail("The password is not valid UTF-8.")
+        _fail("The password must be valid UTF-8.")
     except (DatabaseUnavailableError, SQLAlchemyError, OSError):
-        _fail("The database is not ready. Is it running, and did you run: alembic upgrade head")
+        _fail(
+            "The database is unreachable or not migrated. Start it, then run: alembic upgrade head"
+        )
     except AppError as error:
         _fail(error.detail)
 

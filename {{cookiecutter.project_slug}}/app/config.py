@@ -1,4 +1,4 @@
-"""Settings: the only reader of environment variables and `.env`, and of the project metadata."""
+"""Settings, from environment variables and `.env`, and project metadata, from pyproject.toml."""
 
 import os
 import tomllib
@@ -27,7 +27,7 @@ PROJECT: dict[str, Any] = tomllib.loads(
 
 
 class Settings(BaseSettings):
-    """What may differ between deployments."""
+    """Settings from environment variables and `.env`."""
 
     model_config = SettingsConfigDict(
         env_file=os.environ.get("ENV_FILE", ".env"),
@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     STOP_DELAY_SECONDS: float = Field(
         0, ge=0, description="Seconds to serve requests after SIGTERM, while readiness is 503"
     )
-    MAX_BODY_BYTES: int = Field(1024 * 1024, gt=0, description="Maximum size of a request body")
+    MAX_BODY_BYTES: int = Field(
+        1024 * 1024, gt=0, description="Maximum size of a request body in bytes"
+    )
 
     DATABASE_URL: DatabaseUrl = Field(description="Database URL: `sqlite://` or `postgresql://`")
     DATABASE_ECHO: bool = Field(default=False, description="Log SQL statements, without values")
@@ -86,7 +88,9 @@ class Settings(BaseSettings):
         30, gt=0, description="Lifetime of a password reset token in minutes"
     )
 
-    SMTP_HOST: str = Field("", description="SMTP server; without one, DEBUG logs emails instead")
+    SMTP_HOST: str = Field(
+        "", description="SMTP server; if empty, emails are logged with `DEBUG` and not sent"
+    )
     SMTP_PORT: Port = Field(587, description="SMTP port")
     SMTP_USER: str | None = Field(None, description="SMTP user name, if the server requires one")
     SMTP_PASSWORD: SecretStr | None = Field(None, description="SMTP password")
@@ -97,28 +101,31 @@ class Settings(BaseSettings):
 
     LOGIN_RATE_PER_IP_AND_EMAIL: RateSetting = Field(
         Rate(5, 300),
-        description="Login rate limit per client IP and email: failed attempts/seconds",
+        description="Login rate limit per client IP and email: attempts/seconds",
     )
     LOGIN_RATE_PER_IP: RateSetting = Field(
-        Rate(40, 60), description="Login rate limit per client IP, for all emails"
+        Rate(40, 60), description="Login rate limit per client IP: attempts/seconds"
     )
     LOGIN_RATE_PER_EMAIL: RateSetting = Field(
-        Rate(100, 3600), description="Login rate limit per email, from client IPs new to it"
+        Rate(100, 3600),
+        description="Login rate limit per email, except from known clients: attempts/seconds",
     )
     PASSWORD_CONFIRMATION_RATE_PER_USER: RateSetting = Field(
-        Rate(5, 300), description="Rate limit of wrong current passwords per user"
+        Rate(5, 300),
+        description="Rate limit for wrong current passwords per user: attempts/seconds",
     )
     REGISTRATION_RATE_PER_IP: RateSetting = Field(
-        Rate(60, 60), description="Registration rate limit per client IP"
+        Rate(60, 60), description="Registration rate limit per client IP: attempts/seconds"
     )
     EMAIL_CHANGE_RATE_PER_USER: RateSetting = Field(
-        Rate(5, 3600), description="Rate limit of changes of the email per user"
+        Rate(5, 3600), description="Rate limit for email changes per user: changes/seconds"
     )
     EMAIL_RATE_PER_IP: RateSetting = Field(
-        Rate(20, 3600), description="Rate limit of requested emails per client IP"
+        Rate(20, 3600), description="Rate limit for requested emails per client IP: emails/seconds"
     )
     EMAIL_RATE_PER_RECIPIENT: RateSetting = Field(
-        Rate(5, 3600), description="Rate limit of emails per recipient, over all kinds of email"
+        Rate(5, 3600),
+        description="Rate limit for emails per recipient, over all kinds: emails/seconds",
     )
     TRUSTED_PROXIES: Networks = Field(
         [], description="IP addresses or networks of proxies whose X-Forwarded-For is trusted"

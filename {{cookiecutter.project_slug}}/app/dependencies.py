@@ -1,4 +1,4 @@
-"""Dependencies: what endpoints ask for, by name. The only place where FastAPI meets services."""
+"""FastAPI dependencies: database session, client IP, current user and services."""
 
 from typing import Annotated
 
@@ -9,12 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import settings
 from app.core.background import spawn
 from app.core.client_ip import LOOPBACK, resolve_client_ip
-from app.core.exceptions import InvalidTokenError, SuperuserRequiredError, UserNotFoundError
+from app.core.exceptions import (
+    InvalidTokenError,
+    NotAuthenticatedError,
+    SuperuserRequiredError,
+    UserNotFoundError,
+)
 from app.core.ids import MAX_ID
-from app.core.security import TokenPayload, read_access_token
+from app.core.security import TokenPayload, verify_access_token
 from app.db.session import begin_read_only, get_db
 from app.models import User
 from app.schemas.auth import LoginForm, RefreshForm
+from app.schemas.types import RandomId
 from app.services.account_service import AccountService
 from app.services.auth_service import AuthService
 from app.services.email_service import EmailService
@@ -24,18 +30,18 @@ from app.services.user_service import UserService
 
 AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
 oauth2_scheme = OAuth2PasswordBearer(
-    tokenUrl=f"{AUTH_PREFIX}/login", refreshUrl=f"{AUTH_PREFIX}/refresh"
+    tokenUrl=f"{AUTH_PREFIX}/login", refreshUrl=f"{AUTH_PREFIX}/refresh", auto_error=False
 )
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
-SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
+SessionId = Annotated[RandomId, Path()]
 LoginFormBody = Annotated[LoginForm, Form()]
 RefreshFormBody = Annotated[RefreshForm, Form()]
 
 
 async def get_db_session(
     request: Request,
-    # scope="function": commit before the response is sent, so that a 201 is never a lie.
+    # scope="function": commit before the response is sent, so that a failure is an error response.
     db: Annotated[AsyncSession, Depends(get_db, scope="function")],
 ) -> AsyncSession:
     """Return the database session of the request; GET and HEAD get a read-only transaction."""
@@ -48,7 +54,7 @@ DbSession = Annotated[AsyncSession, Depends(get_db_session)]
 
 
 async def get_client_ip(request: Request) -> str:
-    """Return the client IP, behind the proxies of `TRUSTED_PROXIES`."""
+    """Return the client IP (of IPv6, the /64 network), also behind `TRUSTED_PROXIES`."""
     peer, port = request.client or (LOOPBACK, 0)
     forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
     return resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
@@ -58,7 +64,7 @@ ClientIP = Annotated[str, Depends(get_client_ip)]
 
 
 async def get_email_service(db: DbSession, background: BackgroundTasks) -> EmailService:
-    """Return the emails of the request. They are sent after a successful response."""
+    """Return the email service. Its emails are sent after a successful response."""
     emails = EmailService(db)
     background.add_task(spawn, emails.outbox)
     return emails
@@ -68,22 +74,22 @@ Emails = Annotated[EmailService, Depends(get_email_service)]
 
 
 async def get_account_service(db: DbSession, emails: Emails, client_ip: ClientIP) -> AccountService:
-    """Return the accounts of the request."""
+    """Return the account service."""
     return AccountService(db, emails, client_ip)
 
 
 async def get_auth_service(db: DbSession, client_ip: ClientIP) -> AuthService:
-    """Return the logins of the request."""
+    """Return the authentication service."""
     return AuthService(db, client_ip)
 
 
 async def get_session_service(db: DbSession) -> SessionService:
-    """Return the user sessions of the request."""
+    """Return the session service."""
     return SessionService(db)
 
 
 async def get_user_service(db: DbSession) -> UserService:
-    """Return the users of the request."""
+    """Return the user service."""
     return UserService(db)
 
 
@@ -94,12 +100,14 @@ Users = Annotated[UserService, Depends(get_user_service)]
 
 
 async def get_token(
-    request: Request, token: Annotated[str, Depends(oauth2_scheme)]
+    request: Request, token: Annotated[str | None, Depends(oauth2_scheme)]
 ) -> TokenPayload:
-    """Return the verified access token of the only Authorization header (RFC 6750 §2)."""
+    """Verify the access token of the only Authorization header (RFC 6750 §2)."""
+    if token is None:
+        raise NotAuthenticatedError
     if len(request.headers.getlist("Authorization")) > 1:
         raise InvalidTokenError
-    return read_access_token(token)
+    return verify_access_token(token)
 
 
 CurrentToken = Annotated[TokenPayload, Depends(get_token)]
@@ -132,7 +140,7 @@ async def get_visible_user(user_id: Id, user: CurrentUser, users: Users) -> User
 
 
 async def get_item_service(db: DbSession, user: CurrentUser) -> ItemService:
-    """Return the items of the user: an endpoint that asks for them requires authentication."""
+    """Return the item service of the user: endpoints that use it require authentication."""
     return ItemService(db, user)
 
 

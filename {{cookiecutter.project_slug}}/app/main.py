@@ -1,4 +1,4 @@
-"""Application factory: routers, middlewares and exception handlers of the service."""
+"""Application factory: routers, middlewares, exception handlers and lifespan."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -57,7 +57,7 @@ def middlewares() -> list[Middleware]:
 
 
 def create_app() -> FastAPI:
-    """Return the service, configured by `app.config.settings`."""
+    """Application factory: return the FastAPI app, configured by `app.config.settings`."""
     app = FastAPI(
         title=settings.PROJECT_NAME,
         description=PROJECT["description"],

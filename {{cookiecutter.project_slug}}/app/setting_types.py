@@ -1,10 +1,10 @@
-"""Types of the settings: parsed when they are read, or rejected with a message that shows how."""
+"""Setting types: parse and validate settings; error messages show a valid value."""
 
 import json
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -35,7 +35,7 @@ def _invalid(message: str) -> PydanticCustomError:
 
 
 def _check_strength(secret: SecretStr) -> SecretStr:
-    """Reject a signing key that can be guessed, or that reads as a JSON key set or as PEM."""
+    """Reject a signing key that can be guessed, or that looks like a JSON key set or PEM."""
     key = secret.get_secret_value()
     is_weak = len(key) < MIN_KEY_LENGTH or len(set(key)) < MIN_KEY_ALPHABET
     is_placeholder = any(word in key.lower() for word in PLACEHOLDERS)
@@ -54,20 +54,44 @@ def _check_database(url: str) -> str:
     return url
 
 
-def _parse_list(value: object) -> object:
+def _parse_list(value: object) -> Any:  # noqa: ANN401 - a list, or what Pydantic rejects
     """Parse a JSON list, or values separated by commas."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        return json.loads(value)
+        return _parse_json(value)
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _parse_json(value: str) -> object:
+    try:
+        return json.loads(value)
+    except ValueError:
+        message = "must be a JSON list or values separated by commas, such as a,b"
+        raise _invalid(message) from None
+
+
+def _parse_networks(value: object) -> object:
+    networks = _parse_list(value)
+    try:
+        return [ip_network(str(network)) for network in networks] if networks else []
+    except ValueError:
+        message = "must be IP addresses or networks, such as 10.0.0.0/8"
+        raise _invalid(message) from None
+
+
+def _check_prefix(prefix: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", prefix):
+        message = "must start with / and not end with /, such as /api/v1"
+        raise _invalid(message)
+    return prefix
 
 
 def _parse_rate(value: object) -> object:
     if isinstance(value, Rate):
         return value
     if not re.fullmatch(r"[1-9][0-9]{0,6}/[1-9][0-9]{0,6}", str(value)):
-        message = "must be a number of attempts and of seconds, such as 5/300"
+        message = "must be attempts/seconds, such as 5/300"
         raise _invalid(message)
     return Rate(*map(int, str(value).split("/")))
 
@@ -76,7 +100,7 @@ SigningKey = Annotated[SecretStr, AfterValidator(_check_strength)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_parse_list)]
 SigningKeys = Annotated[list[SigningKey], NoDecode, BeforeValidator(_parse_list)]
-Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_parse_list)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_parse_networks)]
 RateSetting = Annotated[Rate, NoDecode, BeforeValidator(_parse_rate)]
-Prefix = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
+Prefix = Annotated[str, AfterValidator(_check_prefix)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -72,5 +72,5 @@ if __name__ == "__main__":
             f"Another PostgreSQL server at {URL.host}:{URL.port} rejects the password of "
             "DATABASE_URL. Choose a free port in .env, or stop that server."
         )
-    except subprocess.SubprocessError as error:
-        sys.exit(f"PostgreSQL cannot start at {URL.host}:{URL.port}; see .postgres/log. {error}")
+    except subprocess.SubprocessError:
+        sys.exit(f"PostgreSQL cannot start at {URL.host}:{URL.port}; see .postgres/log.")

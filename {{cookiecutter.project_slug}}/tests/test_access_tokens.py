@@ -12,7 +12,14 @@ from jose import jws, jwt
 
 from app.config import settings
 from app.core.exceptions import InvalidTokenError
-from app.core.security import create_access_token, generate_token, hash_token, read_access_token
+from app.core.ids import MAX_ID
+from app.core.security import (
+    MAX_JWT_LENGTH,
+    create_access_token,
+    generate_token,
+    hash_token,
+    verify_access_token,
+)
 from tests.conftest import OverrideSettings
 
 SESSION = "s" * 43
@@ -85,8 +92,8 @@ async def test_access_token_must_come_in_a_single_authorization_header(as_ann: A
     assert (await as_ann.get("/users/me", headers={"Authorization": f"bearer {token}"})).is_success
 
 
-def test_forged_tokens_of_these_tests_are_otherwise_valid() -> None:
-    assert read_access_token(forge(claims())).user_id == 1
+def test_forge_helper_creates_valid_tokens() -> None:
+    assert verify_access_token(forge(claims())).user_id == 1
 
 
 @pytest.mark.parametrize("token", BAD.values(), ids=BAD.keys())
@@ -111,13 +118,13 @@ def test_access_token_of_a_fallback_key_is_accepted(
     override_settings: OverrideSettings, key: str
 ) -> None:
     with pytest.raises(InvalidTokenError):
-        read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
+        verify_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
 
     override_settings(SECRET_KEY_FALLBACKS=[OLD, key])
 
-    assert read_access_token(forge(claims(), key=key)).user_id == 1
+    assert verify_access_token(forge(claims(), key=key)).user_id == 1
     with pytest.raises(InvalidTokenError):
-        read_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
+        verify_access_token(forge(claims(), key="none of ours 0123456789 0123456789"))
     assert jws.verify(create_access_token(1, SESSION), KEY, "HS256")
 
 
@@ -133,3 +140,13 @@ def test_random_token_has_256_bits_and_is_stored_as_a_sha256_hash() -> None:
     assert len(base64.urlsafe_b64decode(generate_token() + "=")) == 32
     assert generate_token() != generate_token()
     assert len(hash_token(generate_token())) == 64
+
+
+def test_subject_beyond_the_integer_range_is_rejected_before_the_database() -> None:
+    assert verify_access_token(forge(claims(sub="2147483647"))).user_id == MAX_ID
+    with pytest.raises(InvalidTokenError):
+        verify_access_token(forge(claims(sub="2147483648")))
+
+
+def test_token_of_more_than_4096_characters_is_not_parsed() -> None:
+    assert MAX_JWT_LENGTH == 4096

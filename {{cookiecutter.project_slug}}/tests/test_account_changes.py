@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import passwords
 from app.models import User
-from app.services import account_service
+from app.services import account_service, user_service
 from tests.helpers import PASSWORD, while_verifying
 
 
@@ -113,7 +113,7 @@ async def test_email_of_another_user_cannot_be_taken(
     assert (await as_bob.get("/users/me")).is_success
 
 
-async def test_superuser_needs_the_current_password_for_the_own_password(
+async def test_superuser_needs_the_current_password_for_their_own_password(
     as_root: AsyncClient,
 ) -> None:
     me = (await as_root.get("/users/me")).json()["id"]
@@ -147,3 +147,50 @@ async def test_account_update_applies_all_fields_or_none(
     await db.refresh(ann)
     assert ann.full_name == "Ann"
     assert (await passwords.verify_password(PASSWORD, ann.hashed_password)).is_correct
+
+
+async def test_email_change_by_a_superuser_unverifies_the_email_that_was_just_verified(
+    as_root: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_password = passwords.hash_password
+
+    async def verify_meanwhile(password: str) -> str:
+        ann.is_verified = True
+        await db.commit()
+        return await hash_password(password)
+
+    monkeypatch.setattr(user_service, "hash_password", verify_meanwhile)
+    body = {"email": "new@example.com", "password": "Another1Horse"}
+
+    assert not (await as_root.patch(f"/users/{ann.id}", json=body)).json()["is_verified"]
+    await db.refresh(ann)
+    assert not ann.is_verified
+
+
+async def test_update_of_a_user_who_was_deleted_meanwhile_is_a_409(
+    as_root: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_password = passwords.hash_password
+
+    async def delete_meanwhile(password: str) -> str:
+        await db.delete(ann)
+        await db.commit()
+        return await hash_password(password)
+
+    monkeypatch.setattr(user_service, "hash_password", delete_meanwhile)
+
+    response = await as_root.patch(f"/users/{ann.id}", json={"password": "Another1Horse"})
+
+    assert response.json()["code"] == "concurrent_change"
+
+
+async def test_full_hash_queue_does_not_consume_the_password_confirmation_rate_limit(
+    as_ann: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    with monkeypatch.context() as overloaded:
+        overloaded.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
+        for _ in range(6):
+            assert (await as_ann.patch("/users/me", json=body)).status_code == 503
+
+    assert (await as_ann.patch("/users/me", json=body)).status_code == 200

@@ -170,7 +170,7 @@ def test_command_on_a_database_without_tables_explains_the_migration() -> None:
     assert "alembic upgrade head" in result.stderr
 
 
-def test_without_a_command_the_help_is_printed() -> None:
+def test_cli_without_a_command_prints_the_help() -> None:
     assert "create-superuser" in run().output
 
 
@@ -196,7 +196,7 @@ def test_set_password_enforces_the_password_policy(root: str, password: str) -> 
     assert password not in result.output
 
 
-def test_deactivate_ends_all_sessions_and_spares_the_last_superuser(root: str) -> None:
+def test_deactivate_ends_all_sessions_and_rejects_the_last_superuser(root: str) -> None:
     run(
         "create-superuser",
         "--email",
@@ -245,7 +245,7 @@ def test_purge_deletes_expired_rows_and_nothing_else(root: str) -> None:
 
 
 @pytest.mark.usefixtures("migrated")
-def test_password_that_is_not_utf8_is_rejected_with_a_sentence() -> None:
+def test_password_that_is_not_utf8_is_rejected_with_a_plain_message() -> None:
     result = CliRunner().invoke(cli, [*CREATE, "--password-stdin"], input=b"\xff\n")
 
-    assert (result.exit_code, result.stderr) == (1, "The password is not valid UTF-8.\n")
+    assert (result.exit_code, result.stderr) == (1, "The password must be valid UTF-8.\n")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.config import settings
-from app.db.dialects import READ_ONLY, engine_listeners, engine_options, with_driver
+from app.db.dialects import READ_ONLY, engine_listeners, engine_options
 from app.db.session import begin_read_only, build_engine
 
 
@@ -27,7 +27,7 @@ async def sqlite(tmp_path: Path) -> AsyncGenerator[AsyncEngine]:
 @pytest.fixture
 async def engine(_migrated: None) -> AsyncGenerator[AsyncEngine]:
     """Yield an engine of the test database, as the service has it."""
-    engine = build_engine(with_driver(settings.DATABASE_URL))
+    engine = build_engine(settings.DATABASE_URL)
     yield engine
     await engine.dispose()
 
@@ -35,7 +35,7 @@ async def engine(_migrated: None) -> AsyncGenerator[AsyncEngine]:
 @pytest.mark.parametrize(
     ("pragma", "value"), [("foreign_keys", 1), ("journal_mode", "wal"), ("busy_timeout", 5000)]
 )
-async def test_sqlite_connection_has_its_pragmas(
+async def test_sqlite_connection_sets_foreign_keys_wal_and_busy_timeout(
     sqlite: AsyncEngine, pragma: str, value: object
 ) -> None:
     async with sqlite.connect() as connection:
@@ -76,7 +76,7 @@ async def test_connection_failure_is_an_operational_error(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    engine = build_engine(with_driver(settings.DATABASE_URL))
+    engine = build_engine(settings.DATABASE_URL)
     monkeypatch.setattr(engine.dialect, "connect", fail)
 
     with pytest.raises(OperationalError, match=error.__name__):
@@ -108,8 +108,15 @@ def test_prepared_statements_are_not_cached_behind_a_pooler(
     assert (arguments.get("prepared_statement_cache_size") == 0) == pooler
 
 
+def test_timeouts_on_postgresql_are_5_seconds_to_connect_and_10_for_a_statement() -> None:
+    options = engine_options("postgresql", pooler=False)
+
+    assert options["pool_timeout"] == 5
+    assert options["connect_args"] == {"timeout": 5, "command_timeout": 10}
+
+
 @pytest.mark.parametrize("read_only", [True, False])
-def test_begin_on_postgresql_sets_the_mode_of_the_driver(
+def test_postgresql_transaction_is_read_only_if_requested(
     read_only: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
     driver_connection = SimpleNamespace(readonly=None)

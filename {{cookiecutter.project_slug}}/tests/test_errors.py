@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 from pydantic import BaseModel, Field, field_validator
 from starlette.exceptions import HTTPException
 
-from app.api.openapi import phrase
+from app.api.problem import phrase
 from app.core.app_error import AppError, snake_case
 from app.main import create_app
 from app.services.user_service import UserService
@@ -42,7 +42,7 @@ async def test_method_not_allowed_lists_all_methods_of_the_path(
     [
         ("GET", "/nowhere", 404, "not_found"),
         ("PUT", "/users/me", 405, "method_not_allowed"),
-        ("GET", "/users/me", 401, "unauthorized"),
+        ("GET", "/users/me", 401, "not_authenticated"),
         ("POST", "/users/", 422, "request_validation"),
     ],
 )
@@ -119,14 +119,14 @@ async def test_unhandled_error_response_has_no_details(
     [
         ("POST", "/users/", NEW | {"email": "bad"}, {"email": "value is not a valid email"}),
         ("PATCH", "/users/me", {"email": "bad"}, {"email": "value is not a valid email"}),
-        ("PATCH", "/users/me", {"email": None}, {"email": "may be omitted, but not null"}),
+        ("PATCH", "/users/me", {"email": None}, {"email": "must not be null"}),
         ("PATCH", "/users/me", {"full_name": "x" * 101}, {"full_name": "String should have at"}),
         ("PATCH", "/users/me", {"password": "weak"}, {"password": "must have 8 to 100 characters"}),
         ("PATCH", "/users/me", {"full_name": 1, "x": 1}, {"full_name": "Input", "x": "Extra"}),
         ("POST", "/items/", {"title": 1, "description": []}, {"title": "In", "description": "In"}),
     ],
 )
-async def test_rejected_field_is_named_once_and_plainly(
+async def test_rejected_field_has_one_error_with_its_path_in_the_request(
     as_ann: AsyncClient, method: str, path: str, body: object, errors: dict[str, str]
 ) -> None:
     response = await as_ann.request(method, path, json=body)
@@ -168,7 +168,7 @@ class Household(BaseModel):
         return owner
 
 
-async def test_rejected_field_of_a_union_list_or_validator_is_named_plainly() -> None:
+async def test_rejected_field_of_a_union_list_or_validator_has_its_path_in_the_request() -> None:
     service = create_app()
 
     @service.post("/household")
@@ -193,7 +193,7 @@ async def test_rejected_field_of_a_union_list_or_validator_is_named_plainly() ->
     assert errors[4]["msg"] == "must be somebody"
 
 
-async def test_body_of_a_form_is_rejected_by_field() -> None:
+async def test_invalid_form_field_is_named() -> None:
     service = create_app()
 
     @service.post("/form")

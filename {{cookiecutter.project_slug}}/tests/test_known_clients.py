@@ -7,11 +7,12 @@ from httpx2 import AsyncClient
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import background
 from app.db.base import utc_now
 from app.models import KnownClient
 from app.services.known_client_service import KNOWN_CLIENT_TTL
 from tests.conftest import ClientFrom, OverrideSettings
-from tests.helpers import PASSWORD
+from tests.helpers import PASSWORD, Inbox
 
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
 WRONG = RIGHT | {"password": "Wrong1Horse"}
@@ -60,3 +61,19 @@ async def test_known_clients_are_stored_as_hashes(
     await log_in(client_from("203.0.113.9"), RIGHT)
 
     assert [len(key) for key in await db.scalars(select(KnownClient.key))] == [64]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_password_reset_makes_the_client_a_known_one(
+    client_from: ClientFrom, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(LOGIN_RATE_PER_EMAIL="1/60")
+    owner = client_from("203.0.113.9")
+    await owner.post("/auth/password/forgot", json={"email": "ann@example.com"})
+    await background.wait_for_all()
+    body = {"token": inbox.token(), "new_password": "Another1Horse"}
+    assert (await owner.post("/auth/password/reset", json=body)).status_code == 204
+
+    await log_in(client_from("203.0.113.1"), WRONG)  # a stranger uses up the limit
+
+    assert await log_in(owner, RIGHT | {"password": "Another1Horse"}) == 200

@@ -101,7 +101,7 @@ async def test_login_response_must_not_be_cached(client: AsyncClient, ann: User)
     assert response.json()["refresh_token"]
 
 
-async def test_known_and_unknown_emails_execute_the_same_statements(
+async def test_login_and_reset_request_execute_the_same_sql_for_known_and_unknown_emails(
     client: AsyncClient, ann: User, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requested: list[str] = []

@@ -57,7 +57,9 @@ def test_error_response_has_an_example_of_each_error(document: Document) -> None
 
     names = {name for status, name, _ in problem_examples(change) if status == "422"}
     assert names == {"request_validation", "guessable_password"}
-    assert change["responses"]["422"]["description"].startswith("The request is not valid. Or: ")
+    assert change["responses"]["422"]["description"].startswith(
+        "The request is not valid: see errors. Or: "
+    )
     assert app.openapi() is app.openapi()  # cached
 
 

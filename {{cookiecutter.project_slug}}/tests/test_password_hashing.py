@@ -59,13 +59,13 @@ async def test_password_is_normalized_to_nfc_before_hashing() -> None:
     assert (await passwords.verify_password(decomposed, await passwords.hash_password(composed)))[0]
 
 
-async def test_password_with_compatibility_characters_stays_different() -> None:
+async def test_password_is_not_normalized_to_nfkc() -> None:
     hashed = await passwords.hash_password("①Password1")
 
     assert not (await passwords.verify_password("1Password1", hashed)).is_correct
 
 
-async def test_password_of_no_user_is_never_correct() -> None:
+async def test_password_verification_without_a_user_fails() -> None:
     assert await passwords.verify_password(PASSWORD, None) == (False, None)
 
 
@@ -118,7 +118,7 @@ async def test_no_database_connection_is_held_while_a_password_is_hashed(
     assert held == [False] * 6
 
 
-async def test_login_with_a_full_hash_queue_is_503(
+async def test_login_is_503_when_the_hash_queue_is_full(
     client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
@@ -156,3 +156,7 @@ async def test_hash_queue_is_full_when_as_many_passwords_wait(
     await asyncio.gather(*waiting)
     monkeypatch.undo()
     assert (await client.post("/auth/login", data=WRONG)).status_code == 401
+
+
+async def test_password_longer_than_passlib_accepts_is_not_correct() -> None:
+    assert not (await passwords.verify_password("x" * 4097, HASHED)).is_correct

@@ -163,7 +163,7 @@ async def test_unknown_body_field_is_rejected(
     assert response.json()["errors"][0]["loc"] == ["body", "is_superuser"]
 
 
-async def test_concurrent_uses_of_a_reset_token_have_one_winner(
+async def test_only_one_of_concurrent_uses_of_a_reset_token_succeeds(
     client: AsyncClient, ann: User, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get_user_by_token = EmailService.get_user_by_token

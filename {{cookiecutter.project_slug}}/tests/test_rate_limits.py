@@ -25,7 +25,7 @@ async def log_in(client: AsyncClient, form: dict[str, str], times: int = 1) -> l
 
 
 @pytest.mark.usefixtures("ann")
-async def test_login_rate_limit_per_ip_and_email(client: AsyncClient) -> None:
+async def test_login_beyond_the_rate_limit_per_ip_and_email_is_429(client: AsyncClient) -> None:
     assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
 
     response = await client.post("/auth/login", data=RIGHT | {"username": " ANN@example.com"})
@@ -55,14 +55,16 @@ async def test_successful_login_refunds_its_own_attempt_only(client: AsyncClient
 
 
 @pytest.mark.usefixtures("ann")
-async def test_stranger_cannot_lock_the_owner_out(client_from: ClientFrom) -> None:
+async def test_failed_logins_from_other_client_ips_do_not_lock_out_the_owner(
+    client_from: ClientFrom,
+) -> None:
     await log_in(client_from("203.0.113.1"), WRONG, 10)
 
     assert await log_in(client_from("203.0.113.2"), RIGHT) == [200]
 
 
 @pytest.mark.usefixtures("ann")
-async def test_login_rate_limit_per_email_spares_known_clients(
+async def test_login_rate_limit_per_email_does_not_apply_to_known_clients(
     client_from: ClientFrom, override_settings: OverrideSettings
 ) -> None:
     override_settings(LOGIN_RATE_PER_EMAIL="3/60")
@@ -86,7 +88,7 @@ async def test_login_rate_limit_per_ip_stops_password_spraying(
     assert await log_in(client_from("2001:db8:0:1::1"), names[0]) == [401]  # another /64 network
 
 
-async def test_registration_rate_limit(
+async def test_registration_beyond_the_rate_limit_is_429(
     client: AsyncClient, override_settings: OverrideSettings
 ) -> None:
     override_settings(REGISTRATION_RATE_PER_IP="2/60")
@@ -99,7 +101,7 @@ async def test_registration_rate_limit(
     assert codes == [201, 201, 429]
 
 
-async def test_email_rate_limits_per_recipient_and_per_ip(
+async def test_requested_emails_beyond_the_rate_limits_are_429(
     client: AsyncClient, as_ann: AsyncClient, override_settings: OverrideSettings
 ) -> None:
     override_settings(EMAIL_RATE_PER_RECIPIENT="2/60", EMAIL_RATE_PER_IP="4/60")
@@ -114,7 +116,7 @@ async def test_email_rate_limits_per_recipient_and_per_ip(
     assert codes == [202, 202, 429, 429, 429, 429, 429]
 
 
-async def test_password_confirmation_rate_limit(as_ann: AsyncClient) -> None:
+async def test_wrong_current_password_beyond_the_rate_limit_is_429(as_ann: AsyncClient) -> None:
     guess = {"email": "new@example.com", "current_password": "Wrong1Horse"}
 
     codes = [(await as_ann.patch("/users/me", json=guess)).status_code for _ in range(6)]
@@ -222,7 +224,7 @@ async def test_login_rate_limit_counts_inactive_users(
     assert await log_in(client, RIGHT, 6) == [403] * 5 + [429]
 
 
-async def test_email_change_rate_limit(
+async def test_email_change_beyond_the_rate_limit_is_429(
     as_ann: AsyncClient, override_settings: OverrideSettings
 ) -> None:
     override_settings(EMAIL_CHANGE_RATE_PER_USER="2/60")

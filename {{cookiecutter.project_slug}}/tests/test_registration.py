@@ -34,7 +34,7 @@ async def test_registration_returns_the_user_without_the_password(client: AsyncC
 @pytest.mark.parametrize(
     "email", ["ANN@Example.COM", "  ann@example.com ", "Ann <ann@example.com>"]
 )
-async def test_email_has_one_account_in_every_spelling(
+async def test_registration_with_another_spelling_of_a_registered_email_is_409(
     client: AsyncClient, ann: User, email: str
 ) -> None:
     response = await client.post("/users/", json=NEW | {"email": email})

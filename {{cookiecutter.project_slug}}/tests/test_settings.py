@@ -109,7 +109,7 @@ def test_signing_algorithm_other_than_hs256_is_rejected(algorithm: str) -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
     ],
 )
-def test_setting_that_can_never_work_is_rejected_at_start(name: str, value: str) -> None:
+def test_invalid_setting_is_rejected_at_startup(name: str, value: str) -> None:
     with pytest.raises(ValidationError, match=name):
         make(**{name: value})
 
@@ -124,7 +124,7 @@ def test_invalid_settings_are_explained(monkeypatch: pytest.MonkeyPatch) -> None
     get_settings.cache_clear()
 
 
-def test_service_without_secret_key_does_not_start_and_explains_why(tmp_path: Path) -> None:
+def test_service_with_a_weak_secret_key_does_not_start_and_explains_why(tmp_path: Path) -> None:
     environment = os.environ | {"SECRET_KEY": "changethis", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", "import app.config"]
     run = subprocess.run(
@@ -136,7 +136,7 @@ def test_service_without_secret_key_does_not_start_and_explains_why(tmp_path: Pa
     assert "Traceback" not in run.stderr
 
 
-def test_rate_limit_setting_is_parsed_once() -> None:
+def test_rate_limit_setting_is_parsed_from_attempts_and_seconds() -> None:
     assert Rate(attempts=7, seconds=60) == make(LOGIN_RATE_PER_IP="7/60").LOGIN_RATE_PER_IP
     assert str(make().LOGIN_RATE_PER_IP) == "40/60"
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
+from app.dependencies import DbSession
+from app.main import create_app
 from app.models import User
-from tests.helpers import ROOT
+from tests.helpers import ROOT, client_for
 
 NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 
@@ -37,9 +39,23 @@ async def test_failed_commit_is_not_acknowledged(as_ann: AsyncClient, ann: User)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("app/services/*.py")), ids=lambda p: p.name)
-def test_services_commit_only_by_the_named_functions(path: Path) -> None:
+def test_services_commit_only_through_the_functions_of_the_database_layer(path: Path) -> None:
     code = path.read_text(encoding="utf-8")
 
     assert not re.search(r"\.(commit|rollback|begin\w*)\(", code), (
         "services flush; use commit_and_release() or transaction() of app.db.session"
     )
+
+
+@pytest.mark.usefixtures("_migrated")
+async def test_get_request_has_a_read_only_transaction_and_post_has_not() -> None:
+    service = create_app()
+
+    @service.api_route("/write", methods=["GET", "POST"])
+    async def write(db: DbSession) -> None:
+        await db.execute(text("DELETE FROM items WHERE id = 0"))
+
+    async with client_for(service) as client:
+        codes = [(await client.request(m, "/write")).status_code for m in ("GET", "POST", "GET")]
+
+    assert codes == [500, 200, 500]

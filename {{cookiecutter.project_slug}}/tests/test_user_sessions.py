@@ -110,7 +110,7 @@ async def test_session_ends_at_its_absolute_and_idle_timeout(
     assert (await refresh(client, tokens["refresh_token"])).status_code == 401
 
 
-async def test_logout_ends_this_session_only_and_is_harmless_twice(
+async def test_logout_ends_this_session_only_and_a_second_logout_is_401(
     as_ann: AsyncClient, client: AsyncClient, tokens: Tokens
 ) -> None:
     assert (await as_ann.post("/auth/logout")).status_code == 204
@@ -176,7 +176,7 @@ async def test_session_timeouts_follow_the_settings(
     assert abs(session.idle_expires_at - session.created_at - timedelta(days=3)) < minute
 
 
-async def test_concurrent_logouts_all_succeed(as_ann: AsyncClient, db: AsyncSession) -> None:
+async def test_logout_of_an_ended_session_succeeds(as_ann: AsyncClient, db: AsyncSession) -> None:
     session = (await db.scalars(select(UserSession))).one()
     service = SessionService(db)
 

@@ -30,7 +30,7 @@ async def test_users_are_listed_with_skip_and_limit(
     assert [user["email"] for user in page] == ["a@example.com", "b@example.com"]
 
 
-async def test_user_reads_the_own_account(as_ann: AsyncClient, ann: User) -> None:
+async def test_users_read_their_own_account(as_ann: AsyncClient, ann: User) -> None:
     me = (await as_ann.get("/users/me")).json()
 
     assert me["email"] == "ann@example.com"
@@ -76,7 +76,7 @@ async def test_superuser_reads_updates_and_deletes_any_user(
 
 
 @pytest.mark.parametrize("right", ["is_superuser", "is_active"])
-async def test_user_cannot_change_the_own_privileges(
+async def test_users_cannot_change_their_own_privileges(
     as_ann: AsyncClient, ann: User, right: str
 ) -> None:
     assert (await as_ann.patch(f"/users/{ann.id}", json={right: True})).status_code == 403
@@ -93,7 +93,9 @@ async def test_deactivation_ends_sessions_for_good(
     assert (await as_ann.get("/users/me")).status_code == 401  # the old session stays ended
 
 
-async def test_deleting_a_user_deletes_the_items(as_ann: AsyncClient, as_root: AsyncClient) -> None:
+async def test_deleting_a_user_deletes_their_items(
+    as_ann: AsyncClient, as_root: AsyncClient
+) -> None:
     item = (await as_ann.post("/items/", json={"title": "Mine"})).json()
 
     assert (await as_ann.delete("/users/me")).status_code == 204

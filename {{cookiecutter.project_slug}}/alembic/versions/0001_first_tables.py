@@ -1,4 +1,4 @@
-"""Users, user sessions, email tokens, rate limits and items."""
+"""Users, user sessions, email tokens, rate limit counters, known clients and items."""
 
 from collections.abc import Sequence
 

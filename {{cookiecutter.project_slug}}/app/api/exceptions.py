@@ -1,4 +1,4 @@
-"""Errors of the HTTP layer itself, beside the domain errors of `app.core.exceptions`."""
+"""Errors of the HTTP layer itself, in addition to the domain errors of `app.core.exceptions`."""
 
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ class InvalidContentLengthError(AppError):
     """The Content-Length header is not a number."""
 
     status = HTTPStatus.BAD_REQUEST
-    detail = "Invalid Content-Length header."
+    detail = "The Content-Length header must be a number."
 
 
 class ContentTooLargeError(AppError):
@@ -26,12 +26,16 @@ class ContentTooLargeError(AppError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     detail = "The request body is too large."
 
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self.detail = f"The request body must not be larger than {max_bytes} bytes."
+
 
 class UnsupportedMediaTypeError(AppError):
     """The body has another Content-Type than the operation accepts."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    detail = "The request body has the wrong Content-Type."
+    detail = "The request body must have another Content-Type."
 
     def __init__(self, kind: str, media_type: str) -> None:
         super().__init__(kind, media_type)

@@ -1,21 +1,13 @@
 """Health checks: liveness and readiness."""
 
-from typing import Literal
-
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
 
 from app.api.openapi import problems
 from app.core.exceptions import DatabaseUnavailableError, ShuttingDownError
+from app.schemas.health import HealthStatus
 from app.services.health_service import check_readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
-
-
-class HealthStatus(BaseModel):
-    """The service is healthy; any other result is a problem document."""
-
-    status: Literal["ok"] = "ok"
 
 
 @router.get("/live")

@@ -11,13 +11,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import app_error_response
 from app.api.exceptions import (
     ContentTooLargeError,
     InternalError,
     InvalidContentLengthError,
     InvalidHostError,
 )
+from app.api.problem import app_error_response
 from app.core.app_error import AppError
 from app.core.logging import request_id
 
@@ -67,7 +67,7 @@ class RequestContextMiddleware:
 
 
 class SecurityHeadersMiddleware:
-    """Security headers of every response."""
+    """Adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -86,7 +86,7 @@ class SecurityHeadersMiddleware:
 
 
 class UnhandledErrorMiddleware:
-    """Last-resort 500 for bugs, inside of CORS and the security headers.
+    """Responds to unhandled errors with a 500, which has CORS and security headers.
 
     The exception is raised again, as by Starlette: the server logs it, and test clients see it.
     """
@@ -144,20 +144,22 @@ class RequestLimitsMiddleware:
         return any(_matches(name, pattern.lower()) for pattern in self.allowed_hosts)
 
     def _limit_body(self, scope: Scope, receive: Receive) -> Receive:
-        """Return `receive` with a limit: by Content-Length before reading, and by what arrives."""
+        """Enforce the body size limit: by Content-Length, and by the bytes that are received."""
         total = int(Headers(scope=scope).get("Content-Length", "0"))
         received = 0
+        # An HTTPException, because FastAPI wraps others while it reads a body; see `on_http_error`.
+        too_large = HTTPException(413)
 
         async def receive_limited() -> Message:
             nonlocal received
             if "starlette.max_body_size" in scope:  # the route has a limit of its own
                 return await receive()
             if total > self.max_body_bytes:
-                raise HTTPException(413) from ContentTooLargeError()
+                raise too_large from ContentTooLargeError(self.max_body_bytes)
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_body_bytes:
-                raise HTTPException(413) from ContentTooLargeError()
+                raise too_large from ContentTooLargeError(self.max_body_bytes)
             return message
 
         return receive_limited

@@ -1,7 +1,6 @@
-"""OpenAPI document: operation ids, and the error responses that FastAPI does not know."""
+"""OpenAPI document: operation ids, and the error responses that FastAPI does not document."""
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,19 +13,11 @@ from app.api.exceptions import (
     InvalidHostError,
     UnsupportedMediaTypeError,
 )
+from app.api.problem import PROBLEM_MEDIA_TYPE, phrase
 from app.core.app_error import AppError
-from app.core.exceptions import InvalidTokenError
+from app.core.exceptions import InvalidTokenError, NotAuthenticatedError
 from app.schemas.problem import ProblemDetails
 
-PROBLEM_MEDIA_TYPE = "application/problem+json"
-
-# RFC 9110's phrases where Python 3.12 and older have those of an obsolete RFC.
-PHRASES = {
-    413: "Content Too Large",
-    414: "URI Too Long",
-    416: "Range Not Satisfiable",
-    422: "Unprocessable Content",
-}
 SCHEMA_REF = "#/components/schemas/{model}"
 PROBLEM_SCHEMAS = models_json_schema([(ProblemDetails, "serialization")], ref_template=SCHEMA_REF)[
     1
@@ -36,13 +27,8 @@ Example = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
 
 
-def phrase(status: int) -> str:
-    """Return the phrase of a status, the same on every version of Python."""
-    return PHRASES.get(status) or HTTPStatus(status).phrase
-
-
 def operation_id(route: APIRoute) -> str:
-    """Return the function's name: it names the method of generated clients."""
+    """Operation id: the function name, which becomes the method name in generated clients."""
     return route.name
 
 
@@ -66,7 +52,7 @@ INVALID_REQUEST: Example = {
     "title": phrase(422),
     "status": 422,
     "code": "request_validation",
-    "detail": "The request is not valid.",
+    "detail": "The request is not valid: see errors.",
     "errors": [{"loc": ["body", "field"], "msg": "Field required", "type": "missing"}],
 }
 
@@ -95,7 +81,7 @@ COMMON_RESPONSES: Responses = problems(InvalidHostError, ContentTooLargeError) |
 IMPLIED_RESPONSES: Mapping[str, Responses] = {
     "parameters": {422: _response([INVALID_REQUEST])},
     "requestBody": problems(UnsupportedMediaTypeError) | {422: _response([INVALID_REQUEST])},
-    "security": problems(InvalidTokenError),
+    "security": problems(NotAuthenticatedError, InvalidTokenError),
 }
 
 
@@ -125,7 +111,7 @@ def _add_implied_responses(operation: dict[str, Any]) -> None:
 
 
 def _join(implied: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
-    """Return one response with the examples of both, unless the declared one is not by us."""
+    """Return one response with the examples of both; keep a declared one without examples."""
     contents = [r.get("content", {}).get(PROBLEM_MEDIA_TYPE) for r in (implied, declared)]
     if None in contents:
         return declared

@@ -15,7 +15,7 @@ class HasId(Protocol):
     """A row with an id."""
 
     @property
-    def id(self) -> Any:  # noqa: ANN401 - of the class it is a column, of a row a number
+    def id(self) -> Any:  # noqa: ANN401 - a column on the class, an int on a row
         """Id of the row."""
 
 

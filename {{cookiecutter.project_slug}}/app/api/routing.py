@@ -1,4 +1,4 @@
-"""Routers: JSON without duplicate fields, and `/users` as well as `/users/`."""
+"""Routers: reject duplicate JSON fields; serve paths with and without trailing slash."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -12,7 +12,7 @@ from app.api.exceptions import DuplicateFieldError
 MAX_FIELD_NAME_LENGTH = 100  # characters of a field name that an error repeats
 
 
-class StrictRequest(Request):
+class UniqueFieldsRequest(Request):
     """A request whose JSON body must not have a field twice.
 
     Parsers disagree on which value counts (RFC 8259 §4), so a proxy could check another one.
@@ -23,24 +23,24 @@ class StrictRequest(Request):
         return json.loads(await self.body(), object_pairs_hook=_object)
 
 
-class StrictRoute(APIRoute):
-    """A route that reads strict requests."""
+class UniqueFieldsRoute(APIRoute):
+    """A route whose JSON bodies must not have a field twice."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the request handler."""
         handle = super().get_route_handler()
 
-        async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+        async def handle_unique_fields(request: Request) -> Response:
+            return await handle(UniqueFieldsRequest(request.scope, request.receive))
 
-        return handle_strictly
+        return handle_unique_fields
 
 
 class Router(APIRouter):
-    """A router of strict routes."""
+    """A router of routes whose JSON bodies must not have a field twice."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
-        super().__init__(route_class=StrictRoute, **options)
+        super().__init__(route_class=UniqueFieldsRoute, **options)
 
 
 class CollectionRouter(Router):

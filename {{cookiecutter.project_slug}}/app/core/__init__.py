@@ -1,1 +1,1 @@
-"""Building blocks without HTTP or SQL: exceptions, passwords, tokens, email, logging."""
+"""Building blocks without FastAPI or SQLAlchemy: errors, passwords, tokens, email, logging."""

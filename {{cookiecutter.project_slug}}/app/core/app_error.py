@@ -1,4 +1,4 @@
-"""Base class of the errors that clients read."""
+"""Application errors: base class of all errors that become problem documents."""
 
 import re
 from collections.abc import Mapping

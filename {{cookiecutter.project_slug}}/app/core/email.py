@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def render(template: str, recipient: str, **values: str) -> EmailMessage:
-    """Return the email of a template. The first line of the text is the subject."""
+    """Render an email from a template. The first line of the text is the subject."""
     values = {"project": settings.PROJECT_NAME, **values}
     subject, _, text = TEMPLATES[f"{template}.txt"].substitute(values).partition("\n")
     message = EmailMessage()
@@ -63,7 +63,7 @@ async def _deliver(message: EmailMessage) -> None:
 
 
 def _log_instead(message: EmailMessage) -> None:
-    """Log the email in development; elsewhere its token is a secret."""
+    """Log the email in development; in production, it contains a secret token."""
     body = message.get_body(("plain",))
     if settings.DEBUG and body:
         logger.info("Email to %s: %s\n%s", message["To"], message["Subject"], body.get_content())

@@ -1,31 +1,34 @@
-"""Domain errors. Services raise them, bare; `app.api.errors` returns them as problem documents.
+"""Domain errors, which services raise and `app.api.errors` returns as problem documents.
 
-AppError
-├── AuthenticationError            401
-│   ├── InvalidCredentialsError
-│   ├── InvalidTokenError
-│   └── InvalidRefreshTokenError
-├── PermissionDeniedError          403
-│   ├── InactiveUserError
-│   ├── SuperuserRequiredError
-│   ├── CurrentPasswordError
-│   └── RegistrationClosedError
-├── NotFoundError                  404
-│   ├── UserNotFoundError
-│   ├── ItemNotFoundError
-│   └── SessionNotFoundError
-├── ConflictError                  409
-│   ├── EmailTakenError
-│   ├── LastSuperuserError
-│   └── ConcurrentChangeError
-├── UnprocessableContentError      422
-│   ├── GuessablePasswordError
-│   └── InvalidEmailTokenError
-├── RateLimitedError               429
-└── UnavailableError               503
-├── OverloadedError
-├── DatabaseUnavailableError
-└── ShuttingDownError
+    AppError
+    ├── AuthenticationError            401
+    │   ├── NotAuthenticatedError
+    │   ├── InvalidCredentialsError
+    │   ├── InvalidTokenError
+    │   └── InvalidRefreshTokenError
+    ├── PermissionDeniedError          403
+    │   ├── InactiveUserError
+    │   ├── SuperuserRequiredError
+    │   ├── CurrentPasswordError
+    │   └── RegistrationClosedError
+    ├── NotFoundError                  404
+    │   ├── UserNotFoundError
+    │   ├── ItemNotFoundError
+    │   └── SessionNotFoundError
+    ├── ConflictError                  409
+    │   ├── EmailTakenError
+    │   ├── LastSuperuserError
+    │   └── ConcurrentChangeError
+    ├── UnprocessableContentError      422
+    │   ├── GuessablePasswordError
+    │   └── InvalidEmailTokenError
+    ├── RateLimitedError               429
+    └── UnavailableError               503
+        ├── OverloadedError
+        ├── DatabaseUnavailableError
+        └── ShuttingDownError
+
+A class has its status, message and code; errors of the HTTP layer are in `app.api.exceptions`.
 """
 
 from http import HTTPStatus
@@ -41,6 +44,12 @@ class AuthenticationError(AppError):
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
+class NotAuthenticatedError(AuthenticationError):
+    """The request has no access token."""
+
+    detail = "Not authenticated."
+
+
 class InvalidCredentialsError(AuthenticationError):
     """The email or the password is wrong; the response does not say which."""
 
@@ -48,7 +57,7 @@ class InvalidCredentialsError(AuthenticationError):
 
 
 class InvalidTokenError(AuthenticationError):
-    """The access token is missing, forged, expired, revoked or of another kind."""
+    """The access token is forged, expired, revoked or of another kind."""
 
     detail = "Could not validate credentials."
     headers = MappingProxyType({"WWW-Authenticate": 'Bearer error="invalid_token"'})
@@ -81,7 +90,7 @@ class SuperuserRequiredError(PermissionDeniedError):
 class CurrentPasswordError(PermissionDeniedError):
     """Changing one's own email or password requires the current password."""
 
-    detail = "The field current_password is missing or wrong."
+    detail = "The field current_password must contain your current password."
 
 
 class RegistrationClosedError(PermissionDeniedError):
@@ -139,7 +148,7 @@ class ConcurrentChangeError(ConflictError):
 
 
 class UnprocessableContentError(AppError):
-    """The request is well-formed, but its content is not acceptable."""
+    """The request is well-formed, but its content is not valid."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -153,11 +162,11 @@ class GuessablePasswordError(UnprocessableContentError):
 class InvalidEmailTokenError(UnprocessableContentError):
     """The verification or reset token is unknown, expired, already used or of another purpose."""
 
-    detail = "The token is not valid any more. Request a new one."
+    detail = "The token is not valid. Request a new one."
 
 
 class RateLimitedError(AppError):
-    """A rate limit is exceeded; `Retry-After` gives the seconds until the next attempt."""
+    """A rate limit is exceeded; `Retry-After` has the seconds until the next attempt."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     detail = "Too many requests. Retry after the time in the Retry-After header."
@@ -177,7 +186,7 @@ class UnavailableError(AppError):
 class OverloadedError(UnavailableError):
     """Too many passwords are waiting to be hashed or verified."""
 
-    detail = "The service is overloaded."
+    detail = "The service is overloaded. Retry later."
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -189,4 +198,4 @@ class DatabaseUnavailableError(UnavailableError):
 class ShuttingDownError(UnavailableError):
     """The service was asked to stop."""
 
-    detail = "The service is shutting down."
+    detail = "The service is shutting down. Retry later."

@@ -1,8 +1,13 @@
-"""Password policy: the rules for a new password. The one file to change for another policy."""
+"""Password policy: all rules for a new password."""
 
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+
+from pydantic import SecretStr
+
+from app.config import settings
+from app.core.exceptions import GuessablePasswordError
 
 MIN_PASSWORD_LENGTH = 8  # characters
 MAX_PASSWORD_LENGTH = 100
@@ -14,7 +19,7 @@ COMMON_PASSWORDS = frozenset(
 
 
 def is_text(password: str) -> bool:
-    """Return whether it has neither control characters nor lone surrogates."""
+    """Return whether the password has no control characters and no lone surrogates."""
     return all(unicodedata.category(character) not in {"Cc", "Cs"} for character in password)
 
 
@@ -36,10 +41,17 @@ def find_violation(password: str) -> str | None:
     return next((phrase for phrase, is_satisfied in RULES if not is_satisfied(password)), None)
 
 
-def contains_any(password: str, *hints: str) -> bool:
-    """Return whether the password contains one of the words that are known about its owner."""
-    words = [folded for hint in hints if len(folded := _fold(hint)) >= MIN_HINT_LENGTH]
-    return any(word in _fold(password) for word in words)
+def reject_guessable(password: SecretStr, email: str, full_name: str) -> None:
+    """Reject a password that contains the email or name of its owner, or the name of the service.
+
+    Raises:
+        GuessablePasswordError: if it does.
+    """
+    local_part = email.split("@", maxsplit=1)[0]
+    hints = [email, local_part, full_name, *full_name.split(), settings.PROJECT_NAME]
+    words = [word for hint in hints if len(word := _fold(hint)) >= MIN_HINT_LENGTH]
+    if any(word in _fold(password.get_secret_value()) for word in words):
+        raise GuessablePasswordError
 
 
 def _fold(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Password hashing: Argon2id; older bcrypt hashes verify, and are replaced at the next login."""
+"""Password hashing: Argon2id; older bcrypt hashes are accepted, and replaced at login."""
 
 import asyncio
 import unicodedata
@@ -28,7 +28,7 @@ context = CryptContext(
 )
 DUMMY_HASH = context.hash("dummy")  # for users that do not exist: verifying takes as long
 
-# One thread: more would only take turns with the event loop, and each needs 19 MiB.
+# One thread: more would compete for the CPU with the event loop, and each needs 19 MiB.
 _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 _queue_length = 0
 
@@ -41,7 +41,7 @@ class VerifyResult(NamedTuple):
 
 
 def check_queue() -> None:
-    """Return if a password can be hashed or verified soon.
+    """Check that the hash queue is not full.
 
     Raises:
         OverloadedError: if `MAX_QUEUE_LENGTH` passwords are waiting.
@@ -62,7 +62,8 @@ async def hash_password(password: str) -> str:
 async def verify_password(password: str, hashed: str | None) -> VerifyResult:
     """Compare a password with a hash, in the executor.
 
-    With `None`, the hash of no user, it takes as long and is never correct.
+    The hash is `None` if there is no such user: the call takes as long, and the result is
+    "incorrect", so that timing does not reveal who is registered.
 
     Raises:
         OverloadedError: if too many passwords are waiting.

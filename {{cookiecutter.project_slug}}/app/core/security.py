@@ -25,8 +25,13 @@ def generate_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """Return the SHA-256 hash to store; 256 random bits need no slow hash (ASVS 6.5.2)."""
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+    """Return the hash to store of a random token; 256 bits need no slow hash (ASVS 6.5.2)."""
+    return sha256_hex(token)
+
+
+def sha256_hex(text: str) -> str:
+    """Return the SHA-256 digest of a text in hexadecimal."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _is_id(subject: str) -> str:
@@ -77,8 +82,8 @@ def create_access_token(user_id: int, session_id: str) -> str:
     return jwt.encode(claims, _keys()[0], settings.ALGORITHM)
 
 
-def read_access_token(token: str) -> TokenPayload:
-    """Verify a JWT and return its claims.
+def verify_access_token(token: str) -> TokenPayload:
+    """JWT verification: verify an access token and return its claims.
 
     Raises:
         InvalidTokenError: if it is anything but a valid access token of this service.
@@ -90,7 +95,7 @@ def read_access_token(token: str) -> TokenPayload:
 
 
 def _keys() -> list[str]:
-    """Return the accepted signing keys; the first one signs new tokens."""
+    """Key rotation: return the accepted signing keys; the first one signs new tokens."""
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return [key.get_secret_value() for key in keys]
 

@@ -1,4 +1,4 @@
-"""What differs between PostgreSQL and SQLite: drivers, connections, transactions, upserts."""
+"""Differences between PostgreSQL and SQLite: drivers, connections, transactions, upserts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -73,14 +73,14 @@ def _connect(dialect: Dialect, _record: object, arguments: Any, options: Any) ->
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
-    """Enforce foreign keys, let readers and a writer work at once, and wait for locks."""
+    """Enforce foreign keys, enable WAL, so that a writer does not block readers, wait for locks."""
     connection.isolation_level = None  # the driver begins no transactions: see `_begin_sqlite`
     for pragma in ("foreign_keys = ON", "journal_mode = WAL", "busy_timeout = 5000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Begin a transaction. A writer locks first: a reader that starts to write would fail."""
+    """Begin a transaction: IMMEDIATE for writers, which could fail if they locked later."""
     read_only = _is_read_only(connection)
     if connection.info.get("query_only", False) != read_only:
         connection.exec_driver_sql(f"PRAGMA query_only = {read_only}")

@@ -1,4 +1,4 @@
-"""Database errors of drivers and SQLAlchemy, turned into domain errors: 409 or 503."""
+"""Database errors: translates those of drivers and SQLAlchemy into domain errors, 409 or 503."""
 
 import logging
 from collections.abc import Generator
@@ -13,11 +13,11 @@ from app.core.exceptions import ConcurrentChangeError, DatabaseUnavailableError
 
 logger = logging.getLogger(__name__)
 
-# Keys that already exist, or do not exist any more, because another request was faster.
+# Keys that already exist, or no longer exist, because another request was first.
 CONFLICT_CODES = {
-    "23001",
-    "23503",
-    "23505",
+    "23001",  # restrict_violation
+    "23503",  # foreign_key_violation
+    "23505",  # unique_violation
     "SQLITE_CONSTRAINT_FOREIGNKEY",
     "SQLITE_CONSTRAINT_PRIMARYKEY",
     "SQLITE_CONSTRAINT_TRIGGER",  # ON DELETE RESTRICT
@@ -37,11 +37,11 @@ READ_ONLY_CODES = {"SQLITE_READONLY"}  # a bug, though an OperationalError: a GE
 
 
 @contextmanager
-def domain_errors() -> Generator[None]:
-    """Raise the domain error that a database error stands for.
+def translate_database_errors() -> Generator[None]:
+    """Raise the domain error for a database error.
 
     Raises:
-        ConcurrentChangeError: if another request was faster (409).
+        ConcurrentChangeError: if another request was first: a conflict (409).
         DatabaseUnavailableError: if the database is unreachable, locked or overloaded (503).
     """
     try:
@@ -50,6 +50,15 @@ def domain_errors() -> Generator[None]:
         if domain_error := _to_domain_error(error):
             raise domain_error from error
         raise
+
+
+def is_unique_violation(error: IntegrityError, table: str, column: str) -> bool:
+    """Return whether the unique constraint of the column was violated."""
+    message = str(error.orig)  # PostgreSQL names the constraint, SQLite the column
+    return (
+        f"uq_{table}_{column}" in message
+        or f"UNIQUE constraint failed: {table}.{column}" in message
+    )
 
 
 def _to_domain_error(error: Exception) -> AppError | None:

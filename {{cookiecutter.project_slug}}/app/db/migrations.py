@@ -15,7 +15,7 @@ VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
 
 def find_heads() -> set[str]:
-    """Return the head revisions of the scripts: those that are no other's `down_revision`."""
+    """Return the head revisions: those that no other script names as `down_revision`."""
     scripts = [_read(script) for script in VERSIONS.glob("*.py")]
     parents = {parent for script in scripts for parent in _revisions(script["down_revision"])}
     return {str(script["revision"]) for script in scripts} - parents

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import (
 
 from app.config import settings
 from app.db.dialects import READ_ONLY, engine_listeners, engine_options, with_driver
-from app.db.errors import domain_errors
+from app.db.errors import translate_database_errors
 
 
 def build_engine(url: str) -> AsyncEngine:
-    """Return an engine for a database URL, whose scheme decides the dialect."""
+    """Return an engine for a database URL, whose scheme selects the driver."""
+    url = with_driver(url)
     dialect = make_url(url).get_backend_name()
     engine = create_async_engine(
         url,
@@ -30,7 +31,7 @@ def build_engine(url: str) -> AsyncEngine:
     return engine
 
 
-engine = build_engine(with_driver(settings.DATABASE_URL))
+engine = build_engine(settings.DATABASE_URL)
 async_session_factory = async_sessionmaker(engine, expire_on_commit=False)
 
 
@@ -41,7 +42,7 @@ async def transaction() -> AsyncGenerator[AsyncSession]:
     Raises:
         ConcurrentChangeError, DatabaseUnavailableError: instead of errors of the driver.
     """
-    with domain_errors():
+    with translate_database_errors():
         async with async_session_factory() as db:
             try:
                 yield db
@@ -52,7 +53,7 @@ async def transaction() -> AsyncGenerator[AsyncSession]:
 
 
 async def get_db() -> AsyncGenerator[AsyncSession]:
-    """Yield the database session of a request, in one transaction."""
+    """Yield the database session of a request: one transaction per request."""
     async with transaction() as db:
         yield db
 
@@ -65,7 +66,7 @@ async def begin_read_only(db: AsyncSession) -> None:
 async def commit_and_release(db: AsyncSession) -> None:
     """Commit, and give the connection back to the pool until the next statement.
 
-    For slow work such as hashing, which must not hold a connection, and for what has to stay
-    whatever happens to the rest of the request, such as a counted attempt.
+    For slow work such as hashing, which must not hold a connection, and for writes that must
+    persist even if the request fails, such as a counted attempt.
     """
     await db.commit()

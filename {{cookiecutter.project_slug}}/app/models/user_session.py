@@ -9,7 +9,7 @@ from app.db.base import Base, TimestampMixin
 
 
 class UserSession(TimestampMixin, Base):
-    """One login. Its tokens name it, and are worthless once the row is gone.
+    """One login. Its tokens contain the id, and are invalid once the row is deleted.
 
     The refresh token is stored as a hash and replaced at each use (rotation, RFC 9700 §4.14).
     """

@@ -14,7 +14,7 @@ class ReadSchema(BaseModel):
 
 
 class WriteSchema(BaseModel):
-    """A request body. Unknown fields are rejected: they are mistakes or attacks."""
+    """A request body. Unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 

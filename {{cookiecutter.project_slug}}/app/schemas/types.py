@@ -1,5 +1,6 @@
 """Field types of request bodies: emails, passwords, texts, fields of a PATCH."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def _invalid(message: str) -> PydanticCustomError:
     return PydanticCustomError("invalid_value", "{message}", {"message": message})
 
 
-def _require(message: str, is_satisfied: Callable[[str], bool]) -> AfterValidator:
+def _require(message: str, is_satisfied: Callable[[str], object]) -> AfterValidator:
     """Return a validator that rejects a text with the message unless it satisfies the rule."""
 
     def check(text: str) -> str:
@@ -49,7 +50,7 @@ def _check_password(password: SecretStr) -> SecretStr:
 
 def _reject_null(value: Value) -> Value:
     if value is None:
-        message = "may be omitted, but not null"
+        message = "must not be null; omit the field to leave it unchanged"
         raise _invalid(message)
     return value
 
@@ -65,7 +66,7 @@ class _NotNull:
 
 @dataclass(frozen=True)
 class SingleLine:
-    """Annotation: one line of text without outer white space: `Annotated[str, SingleLine(100)]`."""
+    """Annotation: one line of text, stripped of white space: `Annotated[str, SingleLine(100)]`."""
 
     max_length: int
 
@@ -107,11 +108,18 @@ Email = Annotated[
     EmailStr,
     BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value),
     _require(
-        "must not contain compatibility characters",
+        "must not contain Unicode compatibility characters, such as full-width letters",
         lambda text: unicodedata.is_normalized("NFKC", text),
     ),
-    _require("must not contain an encoded word", lambda text: "=?" not in text),  # RFC 2047
+    _require(
+        "must not contain an encoded word, such as =?utf-8?q?…?=", lambda text: "=?" not in text
+    ),  # RFC 2047
     AfterValidator(str.lower),
+]
+
+RandomId = Annotated[
+    str,
+    _require("must be an id of 43 characters", re.compile(r"[A-Za-z0-9_-]{43}").fullmatch),
 ]
 
 Password = Annotated[

@@ -1,5 +1,5 @@
 """Services: business rules and queries, without HTTP.
 
-The transaction belongs to the request: services flush, and never commit, except by
-`app.db.session.commit_and_release`.
+Each request has one transaction, which `app.db.session` commits. Services flush; where they must
+commit earlier or run work of their own, they call its `commit_and_release()` or `transaction()`.
 """

@@ -1,4 +1,4 @@
-"""Accounts: registration, email verification, password reset, changes by their owner."""
+"""Accounts: registration, email verification, password reset and account changes."""
 
 import asyncio
 from functools import partial
@@ -6,14 +6,15 @@ from random import SystemRandom
 
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import flag_modified
 
 from app.config import settings
 from app.core.exceptions import (
+    ConcurrentChangeError,
     CurrentPasswordError,
     RegistrationClosedError,
     SuperuserRequiredError,
 )
+from app.core.password_policy import reject_guessable
 from app.core.passwords import check_queue, verify_password
 from app.db.session import transaction
 from app.models import User
@@ -22,13 +23,13 @@ from app.services.email_service import EmailService, Purpose
 from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.session_service import SessionService
-from app.services.user_service import PRIVILEGE_FIELDS, UserService, reject_guessable
+from app.services.user_service import PRIVILEGE_FIELDS, UserService
 
 EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
 
 
 class AccountService:
-    """Accounts, as one request from one client IP changes them."""
+    """Accounts: the changes that a client IP requests."""
 
     def __init__(self, db: AsyncSession, emails: EmailService, client_ip: str) -> None:
         self.db = db
@@ -49,7 +50,7 @@ class AccountService:
         return user
 
     async def request_email_token(self, email: str, purpose: Purpose) -> None:
-        """Request a verification or reset email. The response is the same for every email."""
+        """Request a verification or reset email: accepted for every email (user enumeration)."""
         await self.rate_limits.consume(
             RateLimit.EMAIL_PER_IP.attempt(self.client_ip),
             RateLimit.EMAIL_PER_RECIPIENT.attempt(email),
@@ -62,7 +63,7 @@ class AccountService:
         user.is_verified = True
 
     async def reset_password(self, token: str, new_password: SecretStr) -> None:
-        """Reset the password with the token of an email, and remember the client."""
+        """Reset the password with an email token, and add the client IP to the known clients."""
         owner = await self.emails.get_user_by_token(token, "reset")
         new_hash = await self.users.hash_new_password(new_password, owner.email, owner.full_name)
         user = await self.emails.redeem_token(token, "reset")
@@ -71,7 +72,11 @@ class AccountService:
         await self.known_clients.add(user.email, self.client_ip)
 
     async def update(self, user: User, user_in: UserUpdate, *, actor: User) -> User:
-        """Apply the sent fields of a PATCH body, all or none. Passwords are hashed first."""
+        """Update an account with the sent fields of a PATCH body, all or none.
+
+        Verifying and hashing passwords come first, while no connection is held; then the rows are
+        locked and checked again, then all changes are applied in one transaction.
+        """
         if user_in.model_fields_set & PRIVILEGE_FIELDS and not actor.is_superuser:
             raise SuperuserRequiredError
         email, full_name = user_in.email or user.email, user_in.full_name or user.full_name
@@ -79,7 +84,8 @@ class AccountService:
             reject_guessable(user_in.password, email, full_name)
         verified_hash = new_hash = None
         if actor.id == user.id and (user_in.email or user_in.password):
-            verified_hash = await self._verify_current_password(user, user_in)
+            verified_hash = await self._verify_current_password(user, user_in.current_password)
+            await self._limit_email_changes(user, user_in.email)
         if user_in.password:
             new_hash = await self.users.hash_new_password(user_in.password, email, full_name)
         await self._lock(user, user_in, verified_hash)
@@ -95,14 +101,13 @@ class AccountService:
         await self.emails.send_password_changed(user)
 
     async def change_email(self, user: User, new_email: str) -> None:
-        """Change the email: it is unverified again, and the old one is notified."""
+        """Change the email: it must be verified again, and a notice is sent to the old one."""
         old_email, user.email, user.is_verified = user.email, new_email, False
-        flag_modified(user, "is_verified")  # also if another request has just verified the old one
         await self.users.flush()
         await self.emails.send_email_changed(old_email)
         await self.emails.send_verification(user)
 
-    async def _verify_current_password(self, user: User, user_in: UserUpdate) -> str:
+    async def _verify_current_password(self, user: User, password: SecretStr | None) -> str:
         """Require the current password, so that a stolen session cannot take over the account.
 
         Returns:
@@ -110,20 +115,27 @@ class AccountService:
         """
         check_queue()  # before the attempt is counted
         await self.rate_limits.consume(RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id))
-        hashed, current = user.hashed_password, user_in.current_password
-        given = current.get_secret_value() if current else ""
+        hashed, given = user.hashed_password, password.get_secret_value() if password else ""
         if not (await verify_password(given, hashed)).is_correct:
             raise CurrentPasswordError
-        if user_in.email and user_in.email != user.email:
-            await self.rate_limits.consume(RateLimit.EMAIL_CHANGE_PER_USER.attempt(user.id))
         return hashed
 
+    async def _limit_email_changes(self, user: User, new_email: str | None) -> None:
+        if new_email and new_email != user.email:
+            await self.rate_limits.consume(RateLimit.EMAIL_CHANGE_PER_USER.attempt(user.id))
+
     async def _lock(self, user: User, user_in: UserUpdate, verified_hash: str | None) -> None:
-        """Lock what is changed, after the slow work: superusers first, then the user."""
+        """Lock and read again what is changed, after the slow work: superusers, then the user."""
         if False in {getattr(user_in, name, None) for name in PRIVILEGE_FIELDS}:
             await self.users.ensure_other_superuser(user)
+        reloaded = await self.users.reload_unchanged(user, verified_hash)
+        if verified_hash and not (reloaded and reloaded.is_active):
+            raise CurrentPasswordError
+        if reloaded is None:
+            raise ConcurrentChangeError
         if verified_hash:
-            await self._ensure_password_unchanged(user, verified_hash)
+            confirmation = RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id)
+            await self.rate_limits.refund(confirmation)
 
     async def _apply(self, user: User, user_in: UserUpdate, new_hash: str | None) -> None:
         if new_hash:
@@ -138,15 +150,9 @@ class AccountService:
             )
         await self.users.flush()
 
-    async def _ensure_password_unchanged(self, user: User, verified_hash: str) -> None:
-        """Lock the user; reject the change if the verified password is not current any more."""
-        if not await self.users.reload_unchanged(user, verified_hash) or not user.is_active:
-            raise CurrentPasswordError
-        await self.rate_limits.refund(RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id))
-
 
 async def _send_requested_token(email: str, purpose: Purpose) -> None:
-    """Send a token if a user has the email, after a delay: the timing must not reveal it."""
+    """Send a token if a user has the email, after a delay against user enumeration by timing."""
     await asyncio.sleep(SystemRandom().uniform(*EMAIL_DELAY_SECONDS))
     async with transaction() as db:
         emails = EmailService(db)

@@ -18,7 +18,7 @@ _email = TypeAdapter[str](Email)
 
 
 class AuthService:
-    """Logins, as one request from one client IP attempts them."""
+    """Login with email and password, from one client IP."""
 
     def __init__(self, db: AsyncSession, client_ip: str) -> None:
         self.db = db
@@ -29,7 +29,7 @@ class AuthService:
         self.users = UserService(db)
 
     async def log_in(self, username: str, password: str) -> TokenPair:
-        """Log in: return the tokens of a new session. The rate limits count failed attempts."""
+        """Log in: return the tokens of a new session. Login rate limits count failed attempts."""
         email = normalize_email(username)
         check_queue()  # before the attempt is counted
         attempts = await self._attempts(email)
@@ -43,7 +43,7 @@ class AuthService:
         return tokens
 
     async def _attempts(self, email: str) -> list[Attempt]:
-        """Return what a login counts as: per IP and email, per IP, per email from unknown IPs."""
+        """Return what the login rate limits count: per IP and email, per IP, per email."""
         attempts = [
             RateLimit.LOGIN_PER_IP_AND_EMAIL.attempt(self.client_ip, email),
             RateLimit.LOGIN_PER_IP.attempt(self.client_ip),
@@ -53,7 +53,7 @@ class AuthService:
         return attempts
 
     async def _authenticate(self, user: User | None, password: str) -> User:
-        """Return the user if the password is correct. It takes as long if there is no user."""
+        """Authenticate: it takes as long for an unknown email, against user enumeration."""
         await commit_and_release(self.db)
         hashed = user.hashed_password if user else None
         is_correct, new_hash = await verify_password(password, hashed)
@@ -66,7 +66,7 @@ class AuthService:
 
 
 def normalize_email(username: str) -> str:
-    """Return the email as it is stored; anything else is the email of no user."""
+    """Return the email as it is stored, or "" for an invalid one."""
     try:
         return _email.validate_python(username)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Emails: which one is sent when, and the single-use tokens in them."""
+"""Emails: verification, password reset and notices, with single-use tokens."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -43,7 +43,7 @@ class EmailService:
             self._send("email_changed", old_email)
 
     async def send_token(self, user: User, purpose: Purpose) -> None:
-        """Send a new token, which replaces earlier ones. The caller has counted the email."""
+        """Send a new token, which replaces earlier ones. The caller must have counted the email."""
         token = generate_token()
         await self.revoke_tokens(user, purpose)
         self.db.add(
@@ -67,7 +67,7 @@ class EmailService:
         return user
 
     async def redeem_token(self, token: str, purpose: Purpose) -> User:
-        """Use up a token, and return its user. Concurrent uses have one winner."""
+        """Use up a token, and return its user. Only one of concurrent uses succeeds."""
         user = await self.get_user_by_token(token, purpose, lock=True)  # locks before it writes
         used = delete(EmailToken).where(_is_valid(token, purpose)).returning(EmailToken.user_id)
         if await self.db.scalar(used) is None:
@@ -84,7 +84,7 @@ class EmailService:
         await self.db.execute(delete(EmailToken).where(EmailToken.expires_at < utc_now()))
 
     async def _is_allowed(self, recipient: str) -> bool:
-        return await self.rate_limits.allows(RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient))
+        return await self.rate_limits.try_consume(RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient))
 
     def _send(self, template: str, recipient: str, **values: str) -> None:
         hours, minutes = settings.VERIFY_EXPIRE_HOURS, settings.RESET_EXPIRE_MINUTES

@@ -1,4 +1,4 @@
-"""Readiness: whether the service can handle requests."""
+"""Readiness check: whether the service can handle requests."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ READINESS_TIMEOUT = 1.0  # seconds
 
 
 async def check_readiness() -> None:
-    """Return if the database responds within `READINESS_TIMEOUT` and is migrated.
+    """Readiness check: the database responds within `READINESS_TIMEOUT` and is migrated.
 
     Raises:
         ShuttingDownError: if the service was asked to stop.

@@ -11,7 +11,7 @@ from app.schemas.item import ItemCreate, ItemUpdate
 
 
 class ItemService:
-    """Items that one user may see: those of other users do not exist for the user."""
+    """Items that are visible to one user; others are reported as not found."""
 
     def __init__(self, db: AsyncSession, user: User) -> None:
         self.db = db

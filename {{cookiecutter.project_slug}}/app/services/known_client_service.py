@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.security import hash_token
+from app.core.security import sha256_hex
 from app.db.base import utc_now
 from app.db.dialects import insert
 from app.models import KnownClient
@@ -17,7 +17,7 @@ KNOWN_CLIENT_TTL = timedelta(days=90)  # since the last login
 
 
 class KnownClients:
-    """Pairs of email and client IP, stored as hashes."""
+    """Pairs of email and client IP. The hashes hide them from a glance, not from a search."""
 
     def __init__(self, db: AsyncSession) -> None:
         self.db = db
@@ -45,4 +45,4 @@ class KnownClients:
 
 
 def _key(email: str, client_ip: str) -> str:
-    return hash_token(f"{email}|{client_ip}")
+    return sha256_hex(f"{email}|{client_ip}")

@@ -1,4 +1,4 @@
-"""Rate limits: one table of all limits, counted in the database that all instances share."""
+"""Rate limits (login, registration, email): defined here, counted in the shared database."""
 
 from datetime import timedelta
 from enum import Enum
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.core.exceptions import RateLimitedError
-from app.core.security import hash_token
+from app.core.security import sha256_hex
 from app.db.base import utc_now
 from app.db.dialects import insert
 from app.db.session import commit_and_release
@@ -22,7 +22,7 @@ class RateLimit(Enum):
 
     LOGIN_PER_IP_AND_EMAIL = ("LOGIN_RATE_PER_IP_AND_EMAIL", "client IP and email")
     LOGIN_PER_IP = ("LOGIN_RATE_PER_IP", "client IP")
-    LOGIN_PER_EMAIL = ("LOGIN_RATE_PER_EMAIL", "email, from client IPs new to it")
+    LOGIN_PER_EMAIL = ("LOGIN_RATE_PER_EMAIL", "email, except from known clients")
     PASSWORD_CONFIRMATION_PER_USER = ("PASSWORD_CONFIRMATION_RATE_PER_USER", "user")
     REGISTRATION_PER_IP = ("REGISTRATION_RATE_PER_IP", "client IP")
     EMAIL_CHANGE_PER_USER = ("EMAIL_CHANGE_RATE_PER_USER", "user")
@@ -41,7 +41,7 @@ class RateLimit(Enum):
 
     def attempt(self, *subject: str | int) -> "Attempt":
         """Return an attempt that counts for a subject, such as a client IP."""
-        return Attempt(self, hash_token("|".join([self.name, *map(str, subject)])))
+        return Attempt(self, sha256_hex("|".join([self.name, *map(str, subject)])))
 
 
 class Attempt(NamedTuple):
@@ -71,8 +71,8 @@ class RateLimiter:
                 raise RateLimitedError(retry_after)
         await commit_and_release(self.db)
 
-    async def allows(self, attempt: Attempt) -> bool:
-        """Count an attempt in the transaction of the request; return whether it is in the limit."""
+    async def try_consume(self, attempt: Attempt) -> bool:
+        """Count an attempt in the transaction of the request; return whether it is allowed."""
         return not await self._count(attempt)
 
     async def refund(self, *attempts: Attempt) -> None:

@@ -25,7 +25,7 @@ ACTIVE_USERS = select(User.id).where(User.is_active)
 
 
 class SessionService:
-    """User sessions. Access tokens name one; a refresh token is its id, a dot and a secret."""
+    """User sessions. An access token contains the id; a refresh token is id, dot and secret."""
 
     def __init__(self, db: AsyncSession) -> None:
         self.db = db
@@ -45,9 +45,9 @@ class SessionService:
         return _token_pair(user_id, session.id, secret)
 
     async def refresh(self, token: str) -> TokenPair:
-        """Rotate the refresh token: return the next pair. A replayed token ends its session.
+        """Refresh token rotation: return the next pair. A replayed token ends its session.
 
-        One UPDATE checks and replaces the hash, so that concurrent uses have one winner.
+        One UPDATE checks and replaces the hash, so that only one of concurrent uses succeeds.
         """
         if not REFRESH_TOKEN.fullmatch(token):
             raise InvalidRefreshTokenError
@@ -56,7 +56,7 @@ class SessionService:
         current = and_(UserSession.id == session_id, UserSession.refresh_hash == hash_token(secret))
         rotated = (
             update(UserSession)
-            .where(current, _is_alive(), UserSession.user_id.in_(ACTIVE_USERS))
+            .where(current, _is_active(), UserSession.user_id.in_(ACTIVE_USERS))
             .values(refresh_hash=hash_token(next_secret), idle_expires_at=_idle_expires_at())
         )
         user_id = await self.db.scalar(rotated.returning(UserSession.user_id))
@@ -67,17 +67,17 @@ class SessionService:
         return _token_pair(user_id, session_id, next_secret)
 
     async def get_user(self, token: TokenPayload) -> User:
-        """Return the active user of a live session, with one query."""
+        """Return the active user of an active session, with one query."""
         users = select(User).join(UserSession, UserSession.user_id == User.id)
         own = and_(UserSession.id == token.sid, User.id == token.user_id, User.is_active)
-        user = await self.db.scalar(users.where(own, _is_alive()))
+        user = await self.db.scalar(users.where(own, _is_active()))
         if user is None:
             raise InvalidTokenError
         return user
 
     async def get_many(self, user: User) -> list[UserSession]:
-        """Return the live sessions of a user, newest first."""
-        own = select(UserSession).where(UserSession.user_id == user.id, _is_alive())
+        """Return the active sessions of a user, newest first."""
+        own = select(UserSession).where(UserSession.user_id == user.id, _is_active())
         return list(await self.db.scalars(own.order_by(UserSession.created_at.desc())))
 
     async def end(self, user: User, session_id: str) -> None:
@@ -97,10 +97,10 @@ class SessionService:
 
     async def purge(self) -> None:
         """Delete sessions that have expired."""
-        await self.db.execute(delete(UserSession).where(~_is_alive()))
+        await self.db.execute(delete(UserSession).where(~_is_active()))
 
 
-def _is_alive() -> ColumnElement[bool]:
+def _is_active() -> ColumnElement[bool]:
     now = utc_now()
     return and_(UserSession.expires_at > now, UserSession.idle_expires_at > now)
 

@@ -5,15 +5,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.config import settings
 from app.core.exceptions import (
     EmailTakenError,
-    GuessablePasswordError,
     LastSuperuserError,
     UserNotFoundError,
 )
-from app.core.password_policy import contains_any
+from app.core.password_policy import reject_guessable
 from app.core.passwords import hash_password
+from app.db.errors import is_unique_violation
 from app.db.pagination import paginate
 from app.db.session import commit_and_release
 from app.models import User
@@ -25,7 +24,7 @@ PRIVILEGE_FIELDS = {"is_active", "is_superuser"}  # set by superusers only
 
 
 class UserService:
-    """Users, as one request reads and changes them."""
+    """Users: create, read, set privileges, delete."""
 
     def __init__(self, db: AsyncSession) -> None:
         self.db = db
@@ -47,9 +46,12 @@ class UserService:
         users = paginate(select(User), User.id, **page.model_dump())
         return list(await self.db.scalars(users))
 
-    async def create(self, user_in: UserCreate, **privileges: bool) -> User:
-        """Create a user. Commits what came before: the password is hashed."""
-        user = User(email=user_in.email, full_name=user_in.full_name, **privileges)
+    async def create(
+        self, user_in: UserCreate, *, is_superuser: bool = False, is_verified: bool = False
+    ) -> User:
+        """Create a user. Commits pending changes first, because the password is hashed."""
+        user = User(email=user_in.email, full_name=user_in.full_name)
+        user.is_superuser, user.is_verified = is_superuser, is_verified
         user.hashed_password = await self.hash_new_password(
             user_in.password, user.email, user.full_name
         )
@@ -58,7 +60,7 @@ class UserService:
         return user
 
     async def hash_new_password(self, password: SecretStr, email: str, full_name: str) -> str:
-        """Return the hash of a new password. Commits, so that no connection is held meanwhile.
+        """Hash a new password. Commits first, so that no connection is held meanwhile.
 
         Raises:
             GuessablePasswordError: if it contains what is known about its owner.
@@ -68,15 +70,21 @@ class UserService:
         return await hash_password(password.get_secret_value())
 
     async def reload_unchanged(self, user: User, previous_hash: str | None) -> User | None:
-        """Lock the user and read it again, unless the password has changed meanwhile."""
-        unchanged = select(User).where(User.id == user.id, User.hashed_password == previous_hash)
-        locked = unchanged.with_for_update().execution_options(populate_existing=True)
+        """Lock the user and read it again.
+
+        Returns:
+            None if the user was deleted, or the password has changed since `previous_hash`.
+        """
+        same = select(User).where(User.id == user.id)
+        if previous_hash is not None:
+            same = same.where(User.hashed_password == previous_hash)
+        locked = same.with_for_update().execution_options(populate_existing=True)
         return await self.db.scalar(locked)
 
     async def set_privileges(
         self, user: User, *, is_active: bool | None = None, is_superuser: bool | None = None
     ) -> None:
-        """Give or take privileges; `None` leaves one unchanged. Deactivation ends all sessions."""
+        """Grant or revoke privileges, if not `None`. Deactivation ends all sessions."""
         if is_superuser is not None:
             user.is_superuser = is_superuser
         if is_active is not None:
@@ -97,7 +105,7 @@ class UserService:
         await self.db.flush()
 
     async def ensure_other_superuser(self, user: User) -> None:
-        """Lock the active superusers, so that concurrent removals take turns.
+        """Protect the last superuser: lock the active ones, so that removals are serialized.
 
         Raises:
             LastSuperuserError: if the user is the only one.
@@ -110,16 +118,11 @@ class UserService:
         """Write pending changes.
 
         Raises:
-            EmailTakenError: if the unique index rejects the email; a SELECT before could race.
+            EmailTakenError: if the unique index rejects the email. A query before would race.
         """
         try:
             await self.db.flush()
         except IntegrityError as error:
-            raise EmailTakenError from error
-
-
-def reject_guessable(password: SecretStr, email: str, full_name: str) -> None:
-    """Raise GuessablePasswordError if the password contains what is known about its owner."""
-    hints = [email, email.split("@", maxsplit=1)[0], full_name, *full_name.split()]
-    if contains_any(password.get_secret_value(), *hints, settings.PROJECT_NAME):
-        raise GuessablePasswordError
+            if is_unique_violation(error, "users", "email"):
+                raise EmailTakenError from error
+            raise

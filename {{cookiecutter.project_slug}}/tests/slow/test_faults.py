@@ -145,7 +145,7 @@ def test_frozen_database_is_a_503_for_pooled_connections(
 
 
 @on_postgresql
-def test_restart_of_an_idle_database_goes_unnoticed(
+def test_service_reconnects_after_a_database_restart(
     cluster: Cluster, client: httpx2.Client
 ) -> None:
     register(client, "before")

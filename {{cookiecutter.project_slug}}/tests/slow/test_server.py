@@ -73,7 +73,7 @@ def test_new_user_logs_in_and_manages_items(api: httpx2.Client) -> None:
     assert api.get("/users/me").status_code == 401
 
 
-async def test_concurrent_registrations_of_one_email_have_one_winner(server: str) -> None:
+async def test_only_one_of_concurrent_registrations_of_an_email_succeeds(server: str) -> None:
     async def register(number: int) -> int:
         email = "".join(
             c.upper() if number >> i & 1 else c for i, c in enumerate("racer@example.com")
@@ -121,7 +121,7 @@ async def sessions_of(database: str, email: str) -> int:
     return found or 0
 
 
-async def test_concurrent_uses_of_a_refresh_token_have_one_winner(server: str) -> None:
+async def test_only_one_of_concurrent_uses_of_a_refresh_token_succeeds(server: str) -> None:
     async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
         body = {"email": "many@example.com", "full_name": "Many", "password": PASSWORD}
         await client.post("/users/", json=body)
@@ -304,11 +304,11 @@ async def test_purge_does_not_wait_for_locked_rate_limit_counters(database: str)
     engine = build_engine(database)
     attempt = RateLimit.LOGIN_PER_IP.attempt("203.0.113.1")
     async with AsyncSession(engine) as one, AsyncSession(engine) as two:
-        await RateLimiter(one).allows(attempt)
+        await RateLimiter(one).try_consume(attempt)
         over = utc_now() - timedelta(seconds=1)
         await one.execute(update(RateLimitCounter).values(window_end=over))
         await one.commit()
-        await RateLimiter(one).allows(attempt)  # holds the lock
+        await RateLimiter(one).try_consume(attempt)  # holds the lock
 
         await asyncio.wait_for(RateLimiter(two).purge(), timeout=5)
     await engine.dispose()

@@ -1,1 +1,1 @@
-"""Version 1 of the interface."""
+"""API version 1."""

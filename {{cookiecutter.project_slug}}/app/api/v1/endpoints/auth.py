@@ -43,7 +43,7 @@ async def login(form: LoginFormBody, auth: Auth) -> TokenPair:
 
 @router.post("/refresh", responses=problems(InvalidRefreshTokenError))
 async def refresh(form: RefreshFormBody, sessions: Sessions) -> TokenPair:
-    """Refresh: exchange a refresh token for the next pair. A replayed one ends its session."""
+    """Refresh token rotation: returns the next pair. A replayed token ends its session."""
     return await sessions.refresh(form.refresh_token.get_secret_value())
 
 

@@ -1,0 +1,44 @@
+"""Problem documents (RFC 9457, `application/problem+json`): the body of every error response."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+
+from app.core.app_error import AppError
+from app.schemas.problem import InvalidParam, ProblemDetails
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+# RFC 9110's phrases where Python 3.12 and older have those of an obsolete RFC.
+PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
+
+def phrase(status: int) -> str:
+    """Return the phrase of a status, the same on every version of Python."""
+    return PHRASES.get(status) or HTTPStatus(status).phrase
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: list[InvalidParam] | None = None,
+) -> JSONResponse:
+    """Return an error response with a problem document."""
+    problem = ProblemDetails(
+        title=phrase(status), status=status, code=code, detail=detail, errors=errors
+    )
+    content = problem.model_dump(exclude_none=True)
+    return JSONResponse(content, status, headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def app_error_response(error: AppError) -> JSONResponse:
+    """Return the error response of an application error."""
+    return problem_response(error.status, error.code, error.detail, error.headers)
