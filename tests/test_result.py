@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx2
+import pexpect
 import pytest
 from oauthlib.oauth2 import LegacyApplicationClient
 from playwright.sync_api import ConsoleMessage, sync_playwright
@@ -126,6 +127,25 @@ def test_commands_work_with_uv_run(project: Project) -> None:
 def test_development_server_starts(project: Project, command: str) -> None:
     with project.serve(*command.format(free_port()).split()) as server:
         assert is_ready(server.url)
+
+
+@pytest.mark.parametrize("command", ["fastapi dev --port {}", "uvicorn app.main:app --port {}"])
+def test_ctrl_c_stops_the_server_gracefully_without_traceback(
+    project: Project, command: str
+) -> None:
+    terminal = pexpect.spawn(
+        command.format(free_port()),
+        cwd=str(project.folder),
+        env=project.variables,
+        encoding="utf-8",
+        timeout=60,
+    )
+    terminal.expect_exact("Application startup complete")
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+
+    assert "Application shutdown complete" in (terminal.before or "")
+    assert "Traceback" not in (terminal.before or "")
 
 
 def test_every_documented_operation_works_on_a_server(project: Project) -> None:
