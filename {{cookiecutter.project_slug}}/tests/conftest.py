@@ -244,6 +244,16 @@ async def as_root(make_user: MakeUser, log_in: LogIn) -> AsyncClient:
 
 
 @pytest.fixture
+def broken_registration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a bug to the registration."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(account_service.AccountService, "register", fail)
+
+
+@pytest.fixture
 def client_from(db: AsyncSession) -> ClientFrom:
     """Return a function that returns a client with a client IP."""
     del db  # the transaction that the service works in

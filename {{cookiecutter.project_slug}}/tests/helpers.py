@@ -19,6 +19,7 @@ from app.core import passwords
 
 API = settings.API_V1_PREFIX
 PASSWORD = "Correct1Horse"
+NEW_USER = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 ROOT = Path(__file__).parents[1]
 
 

@@ -11,12 +11,11 @@ from app.main import app
 from app.models import Item, User
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser
-from tests.helpers import API, PASSWORD
+from tests.helpers import API, NEW_USER, PASSWORD
 
 Clients = dict[str, AsyncClient]
 
 ROLES = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 WRONG = {"username": "nobody@example.com", "password": "Wrong1Horse"}
 REFRESH = {"grant_type": "refresh_token", "refresh_token": "x.y"}
 RESET = {"token": "x", "new_password": "SecurePass123"}
@@ -35,7 +34,7 @@ TABLE: dict[str, tuple[Any, tuple[int, int, int, int, int, int]]] = {
     "POST /auth/password/reset": (RESET, (422, 422, 422, 422, 422, 422)),
     "POST /auth/email/verify": ({"token": "x"}, (422, 422, 422, 422, 422, 422)),
     "POST /auth/email/verify/request": (None, (401, 202, 202, 202, 401, 202)),
-    "POST /users/": (NEW, (201, 201, 201, 201, 201, 201)),
+    "POST /users/": (NEW_USER, (201, 201, 201, 201, 201, 201)),
     "GET /users/": (None, (401, 403, 403, 403, 401, 200)),
     "GET /users/me": (None, (401, 200, 200, 200, 401, 200)),
     "PATCH /users/me": ({"full_name": "X"}, (401, 200, 200, 200, 401, 200)),

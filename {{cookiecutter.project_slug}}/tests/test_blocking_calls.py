@@ -8,9 +8,7 @@ from httpx2 import ASGITransport, AsyncClient
 
 from app.main import app
 from app.services.account_service import AccountService
-from tests.helpers import API
-
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+from tests.helpers import API, NEW_USER
 
 
 @pytest.mark.usefixtures("db")
@@ -22,4 +20,4 @@ async def test_blocking_call_in_the_event_loop_is_detected(monkeypatch: pytest.M
 
     async with AsyncClient(transport=ASGITransport(app=app), base_url="http://test") as client:
         with pytest.raises(BlockingError):
-            await client.post(f"{API}/users/", json=NEW)
+            await client.post(f"{API}/users/", json=NEW_USER)

@@ -4,22 +4,10 @@ import pytest
 from httpx2 import AsyncClient
 
 from app.main import create_app
-from app.services.account_service import AccountService
 from tests.conftest import OverrideSettings
-from tests.helpers import API, client_for
+from tests.helpers import API, NEW_USER, client_for
 
 JSON = {"Content-Type": "application/json"}
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a bug to the service."""
-
-    async def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(AccountService, "register", fail)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +31,7 @@ async def test_cors_allows_configured_origins_only(
     assert responses[0].headers.get("Access-Control-Allow-Origin") != "*"
 
 
-@pytest.mark.usefixtures("broken", "db")
+@pytest.mark.usefixtures("broken_registration", "db")
 async def test_cors_headers_are_on_error_responses(
     bare_client: AsyncClient, override_settings: OverrideSettings
 ) -> None:
@@ -55,7 +43,7 @@ async def test_cors_headers_are_on_error_responses(
             400: await client.get(path, headers=origin),
             413: await bare_client.post(path, content="x" * 2_000_000, headers=JSON | origin),
             422: await bare_client.post(path, json={}, headers=origin),
-            500: await bare_client.post(path, json=NEW, headers=origin),
+            500: await bare_client.post(path, json=NEW_USER, headers=origin),
         }
 
     for code, response in responses.items():

@@ -7,8 +7,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.services.user_service import UserService
-
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+from tests.helpers import NEW_USER
 
 
 class DriverError(Exception):
@@ -39,7 +38,7 @@ async def test_unavailable_database_is_a_503(
         raise error
 
     monkeypatch.setattr(UserService, "create", fail)
-    response = await client.post("/users/", json=NEW)
+    response = await client.post("/users/", json=NEW_USER)
 
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
@@ -79,4 +78,4 @@ async def test_database_conflict_is_a_409_and_other_errors_are_a_500(
 
     monkeypatch.setattr(UserService, "create", fail)
 
-    assert (await client.post("/users/", json=NEW)).status_code == code
+    assert (await client.post("/users/", json=NEW_USER)).status_code == code

@@ -22,9 +22,8 @@ from app.models import EmailToken, User
 from app.schemas.user import UserCreate
 from app.services.account_service import AccountService
 from tests.conftest import REAL_RETRY_DELAYS, OverrideSettings
-from tests.helpers import Inbox
+from tests.helpers import NEW_USER, Inbox
 
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
 EMAIL = {"email": "ann@example.com"}
 
 
@@ -90,7 +89,7 @@ async def test_failed_commit_sends_no_email(
 
     monkeypatch.setattr(AccountService, "register", then_fail)
 
-    assert (await client.post("/users/", json=NEW)).status_code == 503
+    assert (await client.post("/users/", json=NEW_USER)).status_code == 503
     assert inbox.messages == []
 
 
@@ -108,7 +107,7 @@ async def test_response_does_not_wait_for_its_email(
 
     monkeypatch.setattr(background, "wait_for_all", release)
 
-    assert (await client.post("/users/", json=NEW)).status_code == 201
+    assert (await client.post("/users/", json=NEW_USER)).status_code == 201
     assert at_response == [False]
     inbox.token()
 
@@ -118,10 +117,10 @@ async def test_rejecting_smtp_server_is_retried_and_logged(
 ) -> None:
     inbox.reply = "451 later"
 
-    assert (await client.post("/users/", json=NEW)).status_code == 201
+    assert (await client.post("/users/", json=NEW_USER)).status_code == 201
 
     assert "not sent after 3 attempts" in caplog.text
-    assert NEW["email"] not in caplog.text
+    assert NEW_USER["email"] not in caplog.text
     assert len(inbox.messages) == 3
     inbox.token()
     assert await db.scalar(select(func.count()).select_from(EmailToken)) == 1

@@ -3,15 +3,13 @@
 from httpx2 import AsyncClient
 
 from app.config import settings
-from tests.helpers import PASSWORD, Inbox
-
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+from tests.helpers import NEW_USER, PASSWORD, Inbox
 
 
 async def test_verification_email_of_a_registration_works_once(
     client: AsyncClient, inbox: Inbox
 ) -> None:
-    await client.post("/users/", json=NEW)
+    await client.post("/users/", json=NEW_USER)
     (message,) = inbox.messages
     assert message["To"] == "new@example.com"
     assert message["From"] == settings.EMAIL_FROM
@@ -26,7 +24,7 @@ async def test_verification_email_of_a_registration_works_once(
     assert (await client.post("/auth/email/verify", json=body)).status_code == 422
 
     login = await client.post(
-        "/auth/login", data={"username": NEW["email"], "password": NEW["password"]}
+        "/auth/login", data={"username": NEW_USER["email"], "password": NEW_USER["password"]}
     )
     client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
     assert (await client.get("/users/me")).json()["is_verified"]

@@ -12,9 +12,7 @@ from app.api.problem import phrase
 from app.core.app_error import AppError, snake_case
 from app.main import create_app
 from app.services.user_service import UserService
-from tests.helpers import API, client_for
-
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+from tests.helpers import API, NEW_USER, client_for
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ async def test_unhandled_error_response_has_no_details(
         raise RuntimeError(message)
 
     monkeypatch.setattr(UserService, "create", fail)
-    response = await client.post("/users/", json=NEW)
+    response = await client.post("/users/", json=NEW_USER)
 
     assert response.status_code == 500
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -117,7 +115,7 @@ async def test_unhandled_error_response_has_no_details(
 @pytest.mark.parametrize(
     ("method", "path", "body", "errors"),
     [
-        ("POST", "/users/", NEW | {"email": "bad"}, {"email": "value is not a valid email"}),
+        ("POST", "/users/", NEW_USER | {"email": "bad"}, {"email": "value is not a valid email"}),
         ("PATCH", "/users/me", {"email": "bad"}, {"email": "value is not a valid email"}),
         ("PATCH", "/users/me", {"email": None}, {"email": "must not be null"}),
         ("PATCH", "/users/me", {"full_name": "x" * 101}, {"full_name": "String should have at"}),

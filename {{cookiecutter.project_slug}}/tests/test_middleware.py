@@ -16,22 +16,10 @@ from app.api.middleware import (
     UnhandledErrorMiddleware,
 )
 from app.main import app, create_app
-from app.services.account_service import AccountService
 from tests.conftest import OverrideSettings
-from tests.helpers import API, client_for
+from tests.helpers import API, NEW_USER, client_for
 
 JSON = {"Content-Type": "application/json"}
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a bug to the service."""
-
-    async def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(AccountService, "register", fail)
 
 
 async def chunks(size: int) -> AsyncIterator[bytes]:
@@ -45,11 +33,11 @@ async def never(*_: object) -> Any:  # noqa: ANN401 - never returned
     raise AssertionError
 
 
-@pytest.mark.usefixtures("broken", "db")
+@pytest.mark.usefixtures("broken_registration", "db")
 async def test_unhandled_error_is_a_500_and_raised_again_for_the_server_log() -> None:
     async with AsyncClient(transport=ASGITransport(app=app), base_url="http://test") as client:
         with pytest.raises(ZeroDivisionError):
-            await client.post(f"{API}/users/", json=NEW)
+            await client.post(f"{API}/users/", json=NEW_USER)
 
 
 async def test_error_after_the_response_has_started_is_raised_to_the_server() -> None:
@@ -100,7 +88,7 @@ async def test_route_with_its_own_body_size_limit_overrides_the_default(
     assert codes == [200, 413, 413]
 
 
-@pytest.mark.usefixtures("broken")
+@pytest.mark.usefixtures("broken_registration")
 async def test_every_response_has_the_security_headers(client: AsyncClient) -> None:
     responses = {
         200: await client.get("http://test/health/live"),
@@ -109,7 +97,7 @@ async def test_every_response_has_the_security_headers(client: AsyncClient) -> N
         405: await client.put("/users/me"),
         413: await client.post("/users/", content="x" * 2_000_000, headers=JSON),
         422: await client.post("/users/", json={}),
-        500: await client.post("/users/", json=NEW),
+        500: await client.post("/users/", json=NEW_USER),
     }
 
     for code, response in responses.items():

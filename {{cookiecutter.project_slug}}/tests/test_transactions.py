@@ -11,9 +11,7 @@ from sqlalchemy.orm import Session
 from app.dependencies import DbSession
 from app.main import create_app
 from app.models import User
-from tests.helpers import ROOT, client_for
-
-NEW = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+from tests.helpers import NEW_USER, ROOT, client_for
 
 
 async def test_failed_commit_is_not_acknowledged(as_ann: AsyncClient, ann: User) -> None:
@@ -24,7 +22,7 @@ async def test_failed_commit_is_not_acknowledged(as_ann: AsyncClient, ann: User)
     event.listen(Session, "before_commit", fail)
     try:
         responses = [
-            await as_ann.post("/users/", json=NEW),
+            await as_ann.post("/users/", json=NEW_USER),
             await as_ann.post("/items/", json={"title": "Lamp"}),
             await as_ann.patch("/users/me", json={"full_name": "Changed"}),
             await as_ann.delete(f"/users/{ann.id}"),
@@ -35,7 +33,7 @@ async def test_failed_commit_is_not_acknowledged(as_ann: AsyncClient, ann: User)
     assert [response.status_code for response in responses] == [500] * 4
     assert (await as_ann.get("/users/me")).json()["full_name"] == "Ann"
     assert (await as_ann.get("/items/")).json() == []
-    assert (await as_ann.post("/users/", json=NEW)).status_code == 201
+    assert (await as_ann.post("/users/", json=NEW_USER)).status_code == 201
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("app/services/*.py")), ids=lambda p: p.name)
