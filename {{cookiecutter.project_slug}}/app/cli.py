@@ -1,6 +1,7 @@
 """Administrative commands: `python -m app.cli --help`."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -43,6 +44,12 @@ class _PasswordInput(BaseModel):
 
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@cli.callback()
+def configure() -> None:
+    """Administrative commands. They print errors themselves, so the log is off."""
+    logging.basicConfig(level=logging.CRITICAL)
 
 
 @cli.command()
@@ -124,6 +131,7 @@ def _run(work: Work[Result]) -> Result:
                 return await work(db)
         finally:
             await engine.dispose()
+            await asyncio.sleep(0.05)  # the thread of aiosqlite needs the event loop to end
 
     return asyncio.run(run_in_transaction())
 

@@ -11,7 +11,11 @@ MISSING = object()
 PYTHON_PREFIX = re.compile(r"^(Value error|Assertion failed), ")  # of Pydantic's messages
 MESSAGES = {  # where those of Pydantic speak of Python
     "json_invalid": "must be valid JSON",
+    "dataclass_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
     "model_attributes_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
 }
 
 
