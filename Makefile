@@ -25,8 +25,8 @@ check: $(UV) ## Lint and type-check
 	$(UV) run mypy
 
 format: $(UV) ## Format the code
-	$(UV) run ruff check --fix .
 	$(UV) run ruff format .
+	$(UV) run ruff check --fix .
 
 sandbox: $(UV) ## Bake ./sandbox, whose Python is linked into the template: edit one, run the other
 	rm -rf sandbox

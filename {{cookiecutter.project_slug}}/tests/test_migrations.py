@@ -87,8 +87,8 @@ def test_migrations_can_be_printed_as_sql(url: str, capsys: pytest.CaptureFixtur
 RECREATE = """
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "recreate"
+down_revision = "{head}"
 
 
 def upgrade() -> None:
@@ -104,8 +104,9 @@ def test_recreating_a_table_on_sqlite_keeps_rows_that_refer_to_it(tmp_path: Path
     config.set_main_option("script_location", str(scripts))
     command.upgrade(config, "head")
     asyncio.run(fill(url))
+    head = ScriptDirectory.from_config(config).get_current_head()
 
-    (scripts / "versions" / "0002_recreate.py").write_text(RECREATE)
+    (scripts / "versions" / "recreate.py").write_text(RECREATE.format(head=head))
     command.upgrade(config, "head")
 
     with sqlite3.connect(tmp_path / "test.db") as connection:

@@ -12,24 +12,31 @@ from tests.helpers import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def settings_table() -> str:
-    """Return the table of settings, in Markdown."""
-    rows = [
+def settings_rows() -> list[str]:
+    """Return the rows of the table of settings, in Markdown."""
+    return [
         f"| `{name}` | {_default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
-    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows]) + "\n"
 
 
-def rate_limits_table() -> str:
-    """Return the table of rate limits, in Markdown."""
-    rows = [
+def rate_limits_rows() -> list[str]:
+    """Return the rows of the table of rate limits, in Markdown."""
+    return [
         f"| `{limit.setting}` | `{Settings.model_fields[limit.setting].default}` | {limit.per} |"
         for limit in RateLimit
     ]
-    return (
-        "\n".join(["| setting | attempts/seconds | counted per |", "|---|---|---|", *rows]) + "\n"
-    )
+
+
+def check_table(section: str, expected: list[str]) -> None:
+    """Compare the table of a section of the README with the expected rows."""
+    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for before, row in zip(["the heading of the table", *expected], expected, strict=False):
+        assert row in rows, f"README.md, section {section}: write this after {before}:\n{row}"
+    for row in rows:
+        assert row in expected, f"README.md, section {section}: delete this row:\n{row}"
+    assert rows == expected, f"README.md, section {section}: sort the rows as in the code"
 
 
 def _default(field: FieldInfo) -> str:
@@ -39,7 +46,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def test_readme_lists_every_setting_with_default_and_description() -> None:
-    assert settings_table() in README
+    check_table("Settings", settings_rows())
 
 
 def test_env_example_contains_required_settings_and_no_unknown_ones() -> None:
@@ -56,7 +63,7 @@ def test_readme_mentions_existing_files_only() -> None:
 
 
 def test_readme_lists_every_rate_limit() -> None:
-    assert rate_limits_table() in README
+    check_table("Rate limits", rate_limits_rows())
 
 
 def test_readme_has_sections_with_the_standard_terms() -> None:
