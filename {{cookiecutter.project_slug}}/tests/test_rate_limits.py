@@ -12,21 +12,21 @@ from app.core.exceptions import RateLimitedError
 from app.db.base import utc_now
 from app.models import EmailToken, RateLimitCounter, User
 from app.services.rate_limit_service import RateLimit, RateLimiter
-from tests.conftest import ClientFrom, MakeUser, OverrideSettings
+from tests.conftest import ClientFrom, LogIn, MakeUser, OverrideSettings
 from tests.helpers import PASSWORD, Inbox
 
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
 WRONG = RIGHT | {"password": "Wrong1Horse"}
 
 
-async def log_in(client: AsyncClient, form: dict[str, str], times: int = 1) -> list[int]:
+async def attempt_logins(client: AsyncClient, form: dict[str, str], times: int = 1) -> list[int]:
     """Attempt to log in, and return the status codes."""
     return [(await client.post("/auth/login", data=form)).status_code for _ in range(times)]
 
 
 @pytest.mark.usefixtures("ann")
 async def test_login_beyond_the_rate_limit_per_ip_and_email_is_429(client: AsyncClient) -> None:
-    assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
+    assert await attempt_logins(client, WRONG, 6) == [401] * 5 + [429]
 
     response = await client.post("/auth/login", data=RIGHT | {"username": " ANN@example.com"})
     assert response.status_code == 429  # the correct password as well, in any spelling of the email
@@ -35,32 +35,32 @@ async def test_login_beyond_the_rate_limit_per_ip_and_email_is_429(client: Async
 
 
 async def test_login_rate_limit_counts_unknown_emails_too(client: AsyncClient) -> None:
-    assert await log_in(client, WRONG, 6) == [401] * 5 + [429]
+    assert await attempt_logins(client, WRONG, 6) == [401] * 5 + [429]
 
 
 @pytest.mark.usefixtures("ann")
 async def test_rate_limit_ends_with_its_window(client: AsyncClient, db: AsyncSession) -> None:
-    await log_in(client, WRONG, 6)
+    await attempt_logins(client, WRONG, 6)
     await db.execute(update(RateLimitCounter).values(window_end=utc_now() - timedelta(seconds=1)))
     await db.commit()
 
-    assert await log_in(client, RIGHT) == [200]
+    assert await attempt_logins(client, RIGHT) == [200]
 
 
 @pytest.mark.usefixtures("ann")
 async def test_successful_login_refunds_its_own_attempt_only(client: AsyncClient) -> None:
-    assert await log_in(client, WRONG, 4) == [401] * 4
-    assert await log_in(client, RIGHT, 10) == [200] * 10
-    assert await log_in(client, WRONG, 2) == [401, 429]
+    assert await attempt_logins(client, WRONG, 4) == [401] * 4
+    assert await attempt_logins(client, RIGHT, 10) == [200] * 10
+    assert await attempt_logins(client, WRONG, 2) == [401, 429]
 
 
 @pytest.mark.usefixtures("ann")
 async def test_failed_logins_from_other_client_ips_do_not_lock_out_the_owner(
     client_from: ClientFrom,
 ) -> None:
-    await log_in(client_from("203.0.113.1"), WRONG, 10)
+    await attempt_logins(client_from("203.0.113.1"), WRONG, 10)
 
-    assert await log_in(client_from("203.0.113.2"), RIGHT) == [200]
+    assert await attempt_logins(client_from("203.0.113.2"), RIGHT) == [200]
 
 
 @pytest.mark.usefixtures("ann")
@@ -68,12 +68,12 @@ async def test_login_rate_limit_per_email_does_not_apply_to_known_clients(
     client_from: ClientFrom, override_settings: OverrideSettings
 ) -> None:
     override_settings(LOGIN_RATE_PER_EMAIL="3/60")
-    assert await log_in(client_from("203.0.113.9"), RIGHT) == [200]  # now a known client
+    assert await attempt_logins(client_from("203.0.113.9"), RIGHT) == [200]  # now a known client
 
-    attempts = [await log_in(client_from(f"203.0.113.{n}"), WRONG) for n in range(5)]
+    attempts = [await attempt_logins(client_from(f"203.0.113.{n}"), WRONG) for n in range(5)]
 
     assert attempts == [[401], [401], [401], [429], [429]]
-    assert await log_in(client_from("203.0.113.9"), RIGHT) == [200]
+    assert await attempt_logins(client_from("203.0.113.9"), RIGHT) == [200]
 
 
 async def test_login_rate_limit_per_ip_stops_password_spraying(
@@ -82,10 +82,14 @@ async def test_login_rate_limit_per_ip_stops_password_spraying(
     override_settings(LOGIN_RATE_PER_IP="3/60")
     names = [WRONG | {"username": f"user{n}@example.com"} for n in range(5)]
 
-    codes = [await log_in(client_from(f"2001:db8::{n}"), name) for n, name in enumerate(names)]
+    codes = [
+        await attempt_logins(client_from(f"2001:db8::{n}"), name) for n, name in enumerate(names)
+    ]
 
     assert codes == [[401], [401], [401], [429], [429]]
-    assert await log_in(client_from("2001:db8:0:1::1"), names[0]) == [401]  # another /64 network
+    assert await attempt_logins(client_from("2001:db8:0:1::1"), names[0]) == [
+        401
+    ]  # another /64 network
 
 
 async def test_registration_beyond_the_rate_limit_is_429(
@@ -128,7 +132,7 @@ async def test_wrong_current_password_beyond_the_rate_limit_is_429(as_ann: Async
 async def test_rate_limit_counters_contain_hashes_only(
     client: AsyncClient, db: AsyncSession
 ) -> None:
-    await log_in(client, WRONG)
+    await attempt_logins(client, WRONG)
 
     keys = list(await db.scalars(select(RateLimitCounter.key)))
     assert keys
@@ -138,9 +142,9 @@ async def test_rate_limit_counters_contain_hashes_only(
 async def test_rate_limit_window_is_not_extended_by_further_attempts(
     client: AsyncClient, db: AsyncSession
 ) -> None:
-    await log_in(client, WRONG)
+    await attempt_logins(client, WRONG)
     first = set(await db.scalars(select(RateLimitCounter.window_end)))
-    await log_in(client, WRONG)
+    await attempt_logins(client, WRONG)
 
     assert set(await db.scalars(select(RateLimitCounter.window_end))) == first
 
@@ -221,7 +225,7 @@ async def test_login_rate_limit_counts_inactive_users(
 ) -> None:
     await make_user("ann", is_active=False)
 
-    assert await log_in(client, RIGHT, 6) == [403] * 5 + [429]
+    assert await attempt_logins(client, RIGHT, 6) == [403] * 5 + [429]
 
 
 async def test_email_change_beyond_the_rate_limit_is_429(
@@ -295,3 +299,28 @@ def test_rate_limits_of_different_names_or_subjects_have_different_counters() ->
 
     assert len(keys) == len(RateLimit)
     assert RateLimit.LOGIN_PER_IP.attempt("y").key not in keys
+
+
+async def test_correct_current_password_is_refunded_although_the_change_is_rejected(
+    as_ann: AsyncClient, as_bob: AsyncClient
+) -> None:
+    assert (await as_bob.get("/users/me")).is_success
+    taken = {"email": "bob@example.com", "current_password": PASSWORD}
+    codes = [(await as_ann.patch("/users/me", json=taken)).status_code for _ in range(5)]
+
+    changed = {"password": "Another1Horse", "current_password": PASSWORD}
+    assert codes == [409] * 5
+    assert (await as_ann.patch("/users/me", json=changed)).status_code == 200
+
+
+async def test_verification_request_of_a_verified_user_does_not_consume_the_email_rate_limit(
+    make_user: MakeUser, log_in: LogIn, client: AsyncClient, inbox: Inbox
+) -> None:
+    as_verified = await log_in(await make_user("verified", is_verified=True))
+    for _ in range(6):
+        assert (await as_verified.post("/auth/email/verify/request")).status_code == 202
+
+    forgot = await client.post("/auth/password/forgot", json={"email": "verified@example.com"})
+    assert forgot.status_code == 202
+    assert len(inbox.messages) == 1
+    inbox.token()

@@ -107,11 +107,30 @@ def test_signing_algorithm_other_than_hs256_is_rejected(algorithm: str) -> None:
         ("API_V1_PREFIX", "/api/"),
         ("SMTP_PORT", "0"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "foo"),
+        ("ALLOWED_HOSTS", '["a"'),
+        ("API_V1_PREFIX", "/.."),
+        ("DATABASE_URL", "postgresql://u:p@h:port/d"),
+        ("PROJECT_NAME", ""),
+        ("EMAIL_FROM", "a@b.c\nBcc: x@y.z"),
+        ("EMAIL_FROM", "nobody"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", 10**13),
+        ("SESSION_EXPIRE_DAYS", 3_000_000),
+        ("STOP_DELAY_SECONDS", "inf"),
     ],
 )
-def test_invalid_setting_is_rejected_at_startup(name: str, value: str) -> None:
-    with pytest.raises(ValidationError, match=name):
+def test_invalid_setting_is_rejected_at_startup(name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=name) as caught:
         make(**{name: value})
+
+    (error,) = caught.value.errors()
+    assert error["loc"] == (name,)
+    assert "Value error" not in error["msg"]
+
+
+@pytest.mark.parametrize("sender", ["noreply@example.com", "Shop <noreply@example.com>"])
+def test_email_sender_may_have_a_display_name(sender: str) -> None:
+    assert sender == make(EMAIL_FROM=sender).EMAIL_FROM
 
 
 def test_invalid_settings_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:

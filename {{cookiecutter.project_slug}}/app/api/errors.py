@@ -1,5 +1,6 @@
 """Exception handlers: turn exceptions into problem documents (problem+json, RFC 9457)."""
 
+import re
 from typing import Any
 
 from fastapi import Request, status
@@ -11,11 +12,12 @@ from starlette.routing import Match
 
 from app.api.exceptions import UnsupportedMediaTypeError
 from app.api.invalid_params import invalid_params
-from app.api.problem import app_error_response, phrase, problem_response
+from app.api.problem import app_error_response, encodable, phrase, problem_response
 from app.core.app_error import AppError, snake_case
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 JSON_TYPE = "application/json"
+JSON_TYPES = re.compile(r"application/(.+\+)?json")  # as FastAPI reads them
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -33,7 +35,8 @@ async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
         # Starlette lists the methods of one route only, and none for a static file.
         headers = {"Allow": ", ".join(_allowed_methods(request)) or "GET, HEAD"}
     code = snake_case(phrase(error.status_code))
-    return problem_response(error.status_code, code, error.detail, headers)
+    detail = error.detail if isinstance(error.detail, str) else str(error.detail)
+    return problem_response(error.status_code, code, encodable(detail), headers)
 
 
 async def on_validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -55,15 +58,22 @@ def _allowed_methods(request: Request) -> list[str]:
 
 def _media_type_error(request: Request) -> UnsupportedMediaTypeError | None:
     """Return the error if the route does not read bodies with the Content-Type that was sent."""
-    field = getattr(request.scope.get("route"), "body_field", None)
+    body = getattr(getattr(request.scope.get("route"), "body_field", None), "field_info", None)
+    if body is None or not _has_body(request):
+        return None
     sent = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if field is None or not sent:
-        return None
-    if not isinstance(field.field_info, Form):
-        return None if sent.endswith("json") else UnsupportedMediaTypeError("JSON", JSON_TYPE)
-    if sent in FORM_TYPES:
-        return None
-    return UnsupportedMediaTypeError("a form", field.field_info.media_type)
+    if isinstance(body, Form):
+        is_accepted, kind = sent in FORM_TYPES, "a form"
+    elif body.media_type == JSON_TYPE:
+        is_accepted, kind = bool(JSON_TYPES.fullmatch(sent)), "JSON"
+    else:
+        return None  # FastAPI reads the body of such a route as it is
+    return None if is_accepted else UnsupportedMediaTypeError(kind, body.media_type)
+
+
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {

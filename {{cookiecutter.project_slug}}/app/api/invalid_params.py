@@ -1,10 +1,12 @@
 """Invalid parameters: validation errors of Pydantic, named as the client knows the fields."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
+from app.api.problem import encodable
 from app.schemas.problem import InvalidParam
 
 MISSING = object()
@@ -23,31 +25,52 @@ def invalid_params(error: RequestValidationError) -> list[InvalidParam]:
     """Return one error for each rejected field, without the value, which may be a password."""
     params: dict[tuple[str | int, ...], InvalidParam] = {}
     for details in error.errors():
-        kind = details["type"]
-        loc = ("body",) if kind == "json_invalid" else details["loc"]
-        path = tuple(_field_path(loc, kind, error.body))
-        msg = MESSAGES.get(kind) or PYTHON_PREFIX.sub("", details["msg"])
-        params.setdefault(path, InvalidParam(loc=list(path), msg=msg, type=kind))
+        path = tuple(map(_encodable, _field_path(details, error.body)))
+        param = InvalidParam(loc=list(path), msg=_message(details), type=details["type"])
+        params.setdefault(path, param)
     return list(params.values())
 
 
-def _field_path(loc: Sequence[str | int], kind: str, body: object) -> Iterator[str | int]:
-    """Yield the path of the field in the request.
+def _message(details: Mapping[str, Any]) -> str:
+    if details["type"] == "union_tag_invalid":  # Pydantic's message has the value
+        return f"must have one of these tags: {details['ctx']['expected_tags']}"
+    return MESSAGES.get(details["type"]) or PYTHON_PREFIX.sub("", details["msg"])
+
+
+def _field_path(details: Mapping[str, Any], body: object) -> Sequence[str | int]:
+    """Return the path of the field in the request.
 
     Pydantic adds names for members of unions and for validators, which are not in the body:
     `("body", "pet", "Cat", "lives")` is `("body", "pet", "lives")` for the client.
     """
-    if loc[0] != "body":
-        yield from map(_encodable, loc[:2])  # such as "query" and the name
-        return
-    yield loc[0]
-    value = body
-    for position, part in enumerate(loc[1:], start=2):
-        is_missing = kind == "missing" and position == len(loc)
-        found = _get(value, part)
-        if isinstance(part, int) or is_missing or found is not MISSING:
-            yield _encodable(part)
-            value = found
+    where, *parts = details["loc"]
+    if where != "body":
+        return [where, *parts[:1]]  # such as "query" and the name
+    if details["type"] == "json_invalid":
+        return [where]
+    is_missing = details["type"] == "missing"
+    found = _find(parts, body, details.get("input", MISSING), is_missing=is_missing)
+    return [where, *(parts if found is None else found)]
+
+
+def _find(
+    parts: Sequence[str | int], value: object, rejected: object, *, is_missing: bool
+) -> list[str | int] | None:
+    """Return those parts that lead from the value to the rejected one, or None.
+
+    The rejected value of a missing field is the object that does not have it.
+    """
+    if not parts:
+        return [] if value is rejected else None
+    part, *rest = parts
+    child = _get(value, part)
+    if child is not MISSING:
+        path = _find(rest, child, rejected, is_missing=is_missing)
+        if path is not None:
+            return [part, *path]
+    if is_missing and not rest and value is rejected:
+        return [part]
+    return _find(rest, value, rejected, is_missing=is_missing)
 
 
 def _get(value: object, key: str | int) -> object:
@@ -60,5 +83,4 @@ def _get(value: object, key: str | int) -> object:
 
 
 def _encodable(part: str | int) -> str | int:
-    """Replace lone surrogates, which a client may send in a name, but a response cannot encode."""
-    return part.encode(errors="replace").decode() if isinstance(part, str) else part
+    return encodable(part) if isinstance(part, str) else part

@@ -1,6 +1,7 @@
 """OpenAPI document: operation ids, and the error responses that FastAPI does not document."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,7 +10,9 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.exceptions import (
     ContentTooLargeError,
+    DuplicateFieldError,
     InternalError,
+    InvalidContentLengthError,
     InvalidHostError,
     UnsupportedMediaTypeError,
 )
@@ -36,15 +39,18 @@ def problems(*errors: type[AppError]) -> Responses:
     """Return the documentation of the errors that an operation raises, with an example of each."""
     by_status: dict[int, list[Example]] = {}
     for error in errors:
-        example = {
-            "type": "about:blank",
-            "title": phrase(error.status),
-            "status": error.status.value,
-            "code": error.code,
-            "detail": error.detail,
-        }
-        by_status.setdefault(error.status.value, []).append(example)
+        by_status.setdefault(error.status.value, []).append(_example(error))
     return {status: _response(examples) for status, examples in by_status.items()}
+
+
+def _example(error: type[AppError]) -> Example:
+    return {
+        "type": "about:blank",
+        "title": phrase(error.status),
+        "status": error.status.value,
+        "code": error.code,
+        "detail": error.detail,
+    }
 
 
 INVALID_REQUEST: Example = {
@@ -74,13 +80,14 @@ def _response(examples: Iterable[Example]) -> dict[str, Any]:
 
 
 # Errors of every operation. "default" also replaces the framework's own 422.
-COMMON_RESPONSES: Responses = problems(InvalidHostError, ContentTooLargeError) | {
-    "default": problems(InternalError)[500] | {"description": "Any other error."}
-}
+COMMON_RESPONSES: Responses = problems(
+    InvalidHostError, InvalidContentLengthError, ContentTooLargeError
+) | {"default": problems(InternalError)[500] | {"description": "Any other error."}}
 # Errors of operations that have parameters, a body or authentication.
 IMPLIED_RESPONSES: Mapping[str, Responses] = {
     "parameters": {422: _response([INVALID_REQUEST])},
-    "requestBody": problems(UnsupportedMediaTypeError) | {422: _response([INVALID_REQUEST])},
+    "requestBody": problems(UnsupportedMediaTypeError)
+    | {422: _response([INVALID_REQUEST, _example(DuplicateFieldError)])},
     "security": problems(NotAuthenticatedError, InvalidTokenError),
 }
 
@@ -88,15 +95,18 @@ IMPLIED_RESPONSES: Mapping[str, Responses] = {
 def extend_openapi(app: FastAPI) -> None:
     """Add error responses to the OpenAPI document, in the way that FastAPI documents."""
     generate = app.openapi
+    extended: dict[str, Any] | None = None
 
     def openapi() -> dict[str, Any]:
+        nonlocal extended
         document = generate()  # cached by FastAPI until the routes change
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        if ProblemDetails.__name__ not in schemas:
+        if document is not extended:
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= PROBLEM_SCHEMAS
             for path in document["paths"].values():
                 for operation in path.values():
                     _add_implied_responses(operation)
+            extended = document
         return document
 
     app.openapi = openapi
@@ -112,7 +122,16 @@ def _add_implied_responses(operation: dict[str, Any]) -> None:
 
 def _join(implied: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
     """Return one response with the examples of both; keep a declared one without examples."""
-    contents = [r.get("content", {}).get(PROBLEM_MEDIA_TYPE) for r in (implied, declared)]
-    if None in contents:
-        return declared
-    return _response(e["value"] for c in contents for e in c["examples"].values())
+    examples = [_examples(response) for response in (implied, declared)]
+    return _response(chain(*examples)) if all(examples) else declared
+
+
+def _examples(response: dict[str, Any]) -> list[Example]:
+    """Return the examples that `problems` has made, or none."""
+    content = response.get("content", {}).get(PROBLEM_MEDIA_TYPE, {})
+    values = [example.get("value") for example in content.get("examples", {}).values()]
+    return (
+        values
+        if all(isinstance(v, dict) and {"code", "detail"} <= v.keys() for v in values)
+        else []
+    )

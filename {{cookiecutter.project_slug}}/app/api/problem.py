@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457, `application/problem+json`): the body of every error response."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
+from http.client import responses
 
 from fastapi.responses import JSONResponse
 
@@ -21,7 +21,7 @@ PHRASES = {
 
 def phrase(status: int) -> str:
     """Return the phrase of a status, the same on every version of Python."""
-    return PHRASES.get(status) or HTTPStatus(status).phrase
+    return PHRASES.get(status) or responses.get(status, "Unknown Status")
 
 
 def problem_response(
@@ -37,6 +37,11 @@ def problem_response(
     )
     content = problem.model_dump(exclude_none=True)
     return JSONResponse(content, status, headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def encodable(text: str) -> str:
+    """Replace lone surrogates, which a client may send, but a response cannot encode."""
+    return text.encode(errors="replace").decode()
 
 
 def app_error_response(error: AppError) -> JSONResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from app.api.exceptions import DuplicateFieldError
+from app.api.problem import encodable
 
 MAX_FIELD_NAME_LENGTH = 100  # characters of a field name that an error repeats
 
@@ -62,8 +63,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise DuplicateFieldError(
-                name[:MAX_FIELD_NAME_LENGTH].encode(errors="replace").decode()
-            )
+            raise DuplicateFieldError(encodable(name[:MAX_FIELD_NAME_LENGTH]))
         found[name] = value
     return found

@@ -23,8 +23,9 @@ CONFLICT_CODES = {
     "SQLITE_CONSTRAINT_TRIGGER",  # ON DELETE RESTRICT
     "SQLITE_CONSTRAINT_UNIQUE",
 }
-# Classes of SQLSTATE: connection lost, deadlock, no resources, shutting down or starting.
-TRANSIENT_SQLSTATES = ("08", "40", "53", "57P")
+# SQLSTATEs: connection lost, login rejected, no such database, deadlock, no resources, shutting
+# down or starting; and tables or columns that a migration has not created yet.
+TRANSIENT_SQLSTATES = ("08", "28", "3D", "40", "42P01", "42703", "53", "57P")
 # asyncpg raises TimeoutError and ConnectionError, which SQLAlchemy does not wrap.
 UNAVAILABLE_ERRORS = (
     OperationalError,

@@ -49,6 +49,11 @@ class AccountService:
         await self.emails.send_verification(user)
         return user
 
+    async def request_verification(self, user: User) -> None:
+        """Request another verification email, unless the email is verified."""
+        if not user.is_verified:
+            await self.request_email_token(user.email, "verify")
+
     async def request_email_token(self, email: str, purpose: Purpose) -> None:
         """Request a verification or reset email: accepted for every email (user enumeration)."""
         await self.rate_limits.consume(
@@ -69,6 +74,7 @@ class AccountService:
         user = await self.emails.redeem_token(token, "reset")
         user.is_verified = True
         await self.change_password(user, new_hash)
+        await self.emails.send_password_changed(user)
         await self.known_clients.add(user.email, self.client_ip)
 
     async def update(self, user: User, user_in: UserUpdate, *, actor: User) -> User:
@@ -93,12 +99,11 @@ class AccountService:
         return user
 
     async def change_password(self, user: User, new_hash: str) -> None:
-        """Change the password: all sessions and reset tokens end, and the user is notified."""
+        """Change the password: all sessions and reset tokens end."""
         user.hashed_password = new_hash
         await self.db.flush()
         await self.sessions.end_all(user)
         await self.emails.revoke_tokens(user, "reset")
-        await self.emails.send_password_changed(user)
 
     async def change_email(self, user: User, new_email: str) -> None:
         """Change the email: it must be verified again, and a notice is sent to the old one."""
@@ -114,10 +119,12 @@ class AccountService:
             The hash that was compared with; it may be outdated after the comparison.
         """
         check_queue()  # before the attempt is counted
-        await self.rate_limits.consume(RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id))
+        attempt = RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id)
+        await self.rate_limits.consume(attempt)
         hashed, given = user.hashed_password, password.get_secret_value() if password else ""
         if not (await verify_password(given, hashed)).is_correct:
             raise CurrentPasswordError
+        await self.rate_limits.refund(attempt)
         return hashed
 
     async def _limit_email_changes(self, user: User, new_email: str | None) -> None:
@@ -133,13 +140,11 @@ class AccountService:
             raise CurrentPasswordError
         if reloaded is None:
             raise ConcurrentChangeError
-        if verified_hash:
-            confirmation = RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id)
-            await self.rate_limits.refund(confirmation)
 
     async def _apply(self, user: User, user_in: UserUpdate, new_hash: str | None) -> None:
         if new_hash:
             await self.change_password(user, new_hash)
+            await self.emails.send_password_changed(user)
         if user_in.full_name:
             user.full_name = user_in.full_name
         if user_in.email and user_in.email != user.email:
