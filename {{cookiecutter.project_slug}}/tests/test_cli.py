@@ -1,13 +1,9 @@
 """Administrative commands, on a database of their own."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -22,12 +18,9 @@ from app.db.session import async_session_factory, engine
 from app.models import Base, EmailToken, KnownClient, RateLimitCounter, User, UserSession
 from app.services.session_service import SessionService
 from tests.database import temporary_database
-from tests.helpers import PASSWORD, ROOT, alembic_config
+from tests.helpers import PASSWORD, alembic_config
 
 CREATE = ["create-superuser", "--email", "Root@example.com", "--full-name", "Root"]
-NOT_READY = (
-    "The database is unreachable or not migrated. Start it, then run: alembic upgrade head\n"
-)
 NO_SESSIONS = ["The user has no sessions."]
 
 
@@ -257,15 +250,3 @@ def test_password_that_is_not_utf8_is_rejected_with_a_plain_message() -> None:
     result = CliRunner().invoke(cli, [*CREATE, "--password-stdin"], input=b"\xff\n")
 
     assert (result.exit_code, result.stderr) == (1, "The password must be valid UTF-8.\n")
-
-
-def test_command_on_an_unreachable_database_prints_one_sentence(tmp_path: Path) -> None:
-    environment = os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/missing/app.db"}
-    command = [sys.executable, "-m", "app.cli", "list-sessions", "--email", "a@example.com"]
-    for _ in range(3):
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
-
-        assert done.returncode == 1
-        assert done.stderr == NOT_READY

@@ -49,11 +49,6 @@ class AccountService:
         await self.emails.send_verification(user)
         return user
 
-    async def request_verification(self, user: User) -> None:
-        """Request another verification email, unless the email is verified."""
-        if not user.is_verified:
-            await self.request_email_token(user.email, "verify")
-
     async def request_email_token(self, email: str, purpose: Purpose) -> None:
         """Request a verification or reset email: accepted for every email (user enumeration)."""
         await self.rate_limits.consume(
@@ -162,7 +157,9 @@ async def _send_requested_token(email: str, purpose: Purpose) -> None:
     async with transaction() as db:
         emails = EmailService(db)
         user = await UserService(db).get_by_email(email)
-        if user and user.is_active and not (purpose == "verify" and user.is_verified):
+        if purpose == "verify" and user and user.is_verified:
+            await emails.rate_limits.refund(RateLimit.EMAIL_PER_RECIPIENT.attempt(email))
+        elif user and user.is_active:
             await emails.send_token(user, purpose)
     for job in emails.outbox:
         await job()

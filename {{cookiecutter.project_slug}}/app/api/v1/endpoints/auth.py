@@ -96,4 +96,4 @@ async def verify_email(body: VerifyEmailRequest, accounts: Accounts) -> None:
 @router.post("/email/verify/request", status_code=202, responses=problems(RateLimitedError))
 async def request_email_verification(me: CurrentUser, accounts: Accounts) -> None:
     """Request another verification email."""
-    await accounts.request_verification(me)
+    await accounts.request_email_token(me.email, "verify")

@@ -1,0 +1,24 @@
+"""End-to-end tests of the administrative commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.helpers import ROOT
+
+NOT_READY = (
+    "The database is unreachable or not migrated. Start it, then run: alembic upgrade head\n"
+)
+
+
+def test_command_on_an_unreachable_database_prints_one_sentence(tmp_path: Path) -> None:
+    environment = os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/missing/app.db"}
+    command = [sys.executable, "-m", "app.cli", "list-sessions", "--email", "a@example.com"]
+    for _ in range(5):
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+
+        assert done.returncode == 1
+        assert done.stderr == NOT_READY
