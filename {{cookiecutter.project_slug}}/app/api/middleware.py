@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.exceptions import (
@@ -152,7 +153,7 @@ class RequestLimitsMiddleware:
 
         async def receive_limited() -> Message:
             nonlocal received
-            if "starlette.max_body_size" in scope:  # the route has a limit of its own
+            if MAX_BODY_SIZE_SCOPE_KEY in scope:  # the route has a limit of its own
                 return await receive()
             if total > self.max_body_bytes:
                 raise too_large from ContentTooLargeError(self.max_body_bytes)

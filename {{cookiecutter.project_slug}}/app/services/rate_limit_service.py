@@ -1,4 +1,4 @@
-"""Rate limits (login, registration, email): defined here, counted in the shared database."""
+"""Rate limits: the login rate limit, those of registration and email; counted in the database."""
 
 from datetime import timedelta
 from enum import Enum
