@@ -3,7 +3,6 @@
 from http import HTTPStatus
 
 from app.core.app_error import AppError
-from app.core.exceptions import UnprocessableContentError
 
 
 class InvalidHostError(AppError):
@@ -42,9 +41,10 @@ class UnsupportedMediaTypeError(AppError):
         self.detail = f"The request body must be {kind}, with the Content-Type {media_type}."
 
 
-class DuplicateFieldError(UnprocessableContentError):
+class DuplicateFieldError(AppError):
     """A JSON object of the body has the same field twice."""
 
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     detail = "Duplicate field."
 
     def __init__(self, name: str) -> None:

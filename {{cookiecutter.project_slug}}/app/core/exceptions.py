@@ -19,9 +19,8 @@
     │   ├── EmailTakenError
     │   ├── LastSuperuserError
     │   └── ConcurrentChangeError
-    ├── UnprocessableContentError      422
-    │   ├── GuessablePasswordError
-    │   └── InvalidEmailTokenError
+    ├── GuessablePasswordError         422
+    ├── InvalidEmailTokenError         422
     ├── RateLimitedError               429
     └── UnavailableError               503
         ├── OverloadedError
@@ -147,21 +146,17 @@ class ConcurrentChangeError(ConflictError):
     detail = "The resource was changed by another request. Retry."
 
 
-class UnprocessableContentError(AppError):
-    """The request is well-formed, but its content is not valid."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-class GuessablePasswordError(UnprocessableContentError):
+class GuessablePasswordError(AppError):
     """The password contains the name or email of its owner, or the name of the service."""
 
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     detail = "The password must not contain your name, your email or the name of the service."
 
 
-class InvalidEmailTokenError(UnprocessableContentError):
+class InvalidEmailTokenError(AppError):
     """The verification or reset token is unknown, expired, already used or of another purpose."""
 
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     detail = "The token is not valid. Request a new one."
 
 
