@@ -43,12 +43,14 @@ class _PasswordInput(BaseModel):
     password: Password
 
 
-cli = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+cli = typer.Typer(
+    help="Administrative commands.", no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 @cli.callback()
 def configure() -> None:
-    """Administrative commands. They print errors themselves, so the log is off."""
+    """Turn the log off: the commands print their errors themselves."""
     logging.basicConfig(level=logging.CRITICAL)
 
 
@@ -56,7 +58,7 @@ def configure() -> None:
 def create_superuser(
     *, email: EmailOption, full_name: FullNameOption, password_stdin: PasswordStdin = False
 ) -> None:
-    """Create a superuser."""
+    """Create a superuser. Prompts for a password, which the password policy must allow."""
     with _plain_errors():
         _parse_email(email)  # before the password is prompted for
         password = SecretStr(_read_password(from_stdin=password_stdin))
