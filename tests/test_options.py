@@ -40,7 +40,7 @@ OPTIONAL_FILES: dict[tuple[str, str], set[str]] = {
 # The files whose content depends on an answer.
 DEPENDENT_FILES: dict[str, set[str]] = {
     "license": {"LICENSE", "pyproject.toml"},
-    "python_version": {"Dockerfile", "Makefile", "pyproject.toml", ".gitlab-ci.yml"},
+    "python_version": {".gitlab-ci.yml", ".python-version", "Dockerfile", "pyproject.toml"},
     "database": {
         ".env",
         ".env.example",

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     )
 
     REGISTRATION_OPEN: bool = Field(default=True, description="Whether anyone may register")
+    REQUIRE_VERIFIED_EMAIL: bool = Field(
+        default=False, description="Whether login requires a verified email"
+    )
+    PASSWORD_MIN_LENGTH: int = Field(
+        8, ge=8, le=64, description="Minimum length of a new password in characters"
+    )
     FRONTEND_URL: str = Field("http://localhost:3000", description="Base URL of links in emails")
     VERIFY_EXPIRE_HOURS: int = Field(
         48, gt=0, le=MAX_HOURS, description="Lifetime of an email verification token in hours"

@@ -1,8 +1,9 @@
 """FastAPI dependencies: database session, client IP, current user and services."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import BackgroundTasks, Depends, Form, Path, Request
+from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,37 +16,47 @@ from app.core.exceptions import (
     SuperuserRequiredError,
     UserNotFoundError,
 )
-from app.core.ids import MAX_ID
 from app.core.security import TokenPayload, verify_access_token
-from app.db.session import begin_read_only, get_db
+from app.db.session import begin_read_only, commit_and_release, get_db
 from app.models import User
 from app.schemas.auth import LoginForm, RefreshForm
-from app.schemas.types import RandomId
+from app.schemas.types import Id, RandomId
 from app.services.account_service import AccountService
 from app.services.auth_service import AuthService
 from app.services.email_service import EmailService
-from app.services.item_service import ItemService
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
 AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
-oauth2_scheme = OAuth2PasswordBearer(
-    tokenUrl=f"{AUTH_PREFIX}/login", refreshUrl=f"{AUTH_PREFIX}/refresh", auto_error=False
+
+
+class AccessTokenScheme(OAuth2PasswordBearer):
+    """FastAPI's own, which reads a header only, for WebSockets as well."""
+
+    async def __call__(self, connection: HTTPConnection) -> str | None:
+        """Return the access token, or None."""
+        return await super().__call__(cast("Request", connection))
+
+
+oauth2_scheme = AccessTokenScheme(
+    tokenUrl=f"{AUTH_PREFIX}/login",
+    refreshUrl=f"{AUTH_PREFIX}/refresh",
+    scheme_name="OAuth2PasswordBearer",
+    auto_error=False,
 )
 
-Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 SessionId = Annotated[RandomId, Path()]
 LoginFormBody = Annotated[LoginForm, Form()]
 RefreshFormBody = Annotated[RefreshForm, Form()]
 
 
 async def get_db_session(
-    request: Request,
+    connection: HTTPConnection,
     # scope="function": commit before the response is sent, so that a failure is an error response.
     db: Annotated[AsyncSession, Depends(get_db, scope="function")],
 ) -> AsyncSession:
     """Return the database session of the request; GET and HEAD get a read-only transaction."""
-    if request.method in {"GET", "HEAD"}:
+    if connection.scope.get("method") in {"GET", "HEAD"}:
         await begin_read_only(db)
     return db
 
@@ -53,10 +64,10 @@ async def get_db_session(
 DbSession = Annotated[AsyncSession, Depends(get_db_session)]
 
 
-async def get_client_ip(request: Request) -> str:
+async def get_client_ip(connection: HTTPConnection) -> str:
     """Return the client IP (of IPv6, the /64 network), also behind `TRUSTED_PROXIES`."""
-    peer, port = request.client or (LOOPBACK, 0)
-    forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
+    peer, port = connection.client or (LOOPBACK, 0)
+    forwarded = ",".join(connection.headers.getlist("X-Forwarded-For"))
     return resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
 
 
@@ -100,12 +111,12 @@ Users = Annotated[UserService, Depends(get_user_service)]
 
 
 async def get_token(
-    request: Request, token: Annotated[str | None, Depends(oauth2_scheme)]
+    connection: HTTPConnection, token: Annotated[str | None, Depends(oauth2_scheme)]
 ) -> TokenPayload:
     """Verify the access token of the only Authorization header (RFC 6750 §2)."""
     if token is None:
         raise NotAuthenticatedError
-    if len(request.headers.getlist("Authorization")) > 1:
+    if len(connection.headers.getlist("Authorization")) > 1:
         raise InvalidTokenError
     return verify_access_token(token)
 
@@ -113,10 +124,14 @@ async def get_token(
 CurrentToken = Annotated[TokenPayload, Depends(get_token)]
 
 
-async def get_current_user(request: Request, token: CurrentToken, sessions: Sessions) -> User:
-    """Return the active user who sent the request."""
+async def get_current_user(
+    connection: HTTPConnection, token: CurrentToken, sessions: Sessions
+) -> User:
+    """Return the active user who sent the request, or opened the WebSocket."""
     user = await sessions.get_user(token)
-    request.state.user_id = user.id  # for the access log
+    connection.state.user_id = user.id  # for the access log
+    if connection.scope["type"] == "websocket":
+        await commit_and_release(sessions.db)  # it may stay open for hours
     return user
 
 
@@ -139,12 +154,6 @@ async def get_visible_user(user_id: Id, user: CurrentUser, users: Users) -> User
     return await users.get_by_id(user_id)
 
 
-async def get_item_service(db: DbSession, user: CurrentUser) -> ItemService:
-    """Return the item service of the user: endpoints that use it require authentication."""
-    return ItemService(db, user)
-
-
 superuser_only = Depends(get_current_superuser)
 SuperUser = Annotated[User, superuser_only]
 VisibleUser = Annotated[User, Depends(get_visible_user)]
-Items = Annotated[ItemService, Depends(get_item_service)]

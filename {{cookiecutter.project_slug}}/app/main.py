@@ -10,8 +10,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from app.api import health
 from app.api.errors import EXCEPTION_HANDLERS
 from app.api.middleware import (
+    BodyLimitMiddleware,
+    HostMiddleware,
     RequestContextMiddleware,
-    RequestLimitsMiddleware,
     SecurityHeadersMiddleware,
     UnhandledErrorMiddleware,
 )
@@ -42,17 +43,18 @@ def middlewares() -> list[Middleware]:
     """Return the middlewares in the order in which a request passes them."""
     return [
         Middleware(RequestContextMiddleware),
-        Middleware(SecurityHeadersMiddleware),
+        Middleware(SecurityHeadersMiddleware, hsts=not settings.DEBUG),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.ALLOWED_ORIGINS,
             allow_credentials=True,
-            allow_methods=["DELETE", "GET", "PATCH", "POST"],
-            allow_headers=["Authorization", "X-Request-ID"],
-            expose_headers=["Link", "Retry-After", "X-Request-ID"],
+            allow_methods=["*"],  # a route without the method responds with 405
+            allow_headers=["*"],
+            expose_headers=["Link", "Retry-After", "X-Request-ID", "X-Total-Count"],
         ),
         Middleware(UnhandledErrorMiddleware),
-        Middleware(RequestLimitsMiddleware, settings.ALLOWED_HOSTS, settings.MAX_BODY_BYTES),
+        Middleware(HostMiddleware, settings.ALLOWED_HOSTS),
+        Middleware(BodyLimitMiddleware, settings.MAX_BODY_BYTES),
     ]
 
 

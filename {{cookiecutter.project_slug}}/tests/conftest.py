@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -16,6 +17,7 @@ from blockbuster import blockbuster_ctx
 from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
 from tests.database import server_url, temporary_database
@@ -25,6 +27,7 @@ os.environ["DATABASE_URL"] = resources.enter_context(temporary_database())
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
 os.environ["ENV_FILE"] = os.devnull  # the developer's .env is not for tests
 
+from app import main
 from app.config import Settings, settings
 from app.core import background, email, passwords
 from app.db.session import async_session_factory, engine
@@ -32,7 +35,7 @@ from app.main import app
 from app.models import User
 from app.services import account_service
 from app.services.session_service import SessionService
-from tests.helpers import API, PASSWORD, Inbox, alembic_config, client_for
+from tests.helpers import API, NEW_PASSWORD, PASSWORD, Inbox, alembic_config, client_for, running
 
 ClientFrom = Callable[[str], AsyncClient]
 Connect = Callable[[], Awaitable[AsyncClient]]
@@ -85,9 +88,11 @@ def _migrated() -> None:
 
 
 @pytest.fixture(scope="session")
-async def _engine(_migrated: None) -> AsyncGenerator[None]:
-    yield
-    await engine.dispose()
+async def started_app(_migrated: None) -> AsyncGenerator[ASGIApp]:
+    """Yield the app after its lifespan has started, as on a server."""
+    with patch.object(main, "configure_logging"):  # pytest captures the log
+        async with running(app) as started:
+            yield started
 
 
 @pytest.fixture
@@ -105,8 +110,9 @@ def statements() -> Generator[list[str]]:
 
 
 @pytest.fixture
-async def connection(_engine: None) -> AsyncGenerator[AsyncConnection]:
+async def connection(started_app: ASGIApp) -> AsyncGenerator[AsyncConnection]:
     """Yield the connection of a test, in a transaction that is rolled back afterwards."""
+    del started_app  # which closes the engine when it stops
     async with engine.connect() as connection, connection.begin() as transaction:
         async_session_factory.configure(bind=connection, join_transaction_mode="create_savepoint")
         yield connection
@@ -122,7 +128,9 @@ async def db(connection: AsyncConnection) -> AsyncGenerator[AsyncSession]:
 
 
 @pytest.fixture
-async def connect(db: AsyncSession, secrets_used: set[str]) -> AsyncGenerator[Connect]:
+async def connect(
+    db: AsyncSession, started_app: ASGIApp, secrets_used: set[str]
+) -> AsyncGenerator[Connect]:
     """Yield a function that returns a new client without authentication."""
     del db  # the transaction that the service works in
 
@@ -134,7 +142,7 @@ async def connect(db: AsyncSession, secrets_used: set[str]) -> AsyncGenerator[Co
     async with AsyncExitStack() as clients:
 
         async def _connect() -> AsyncClient:
-            transport = ASGITransport(app=app, raise_app_exceptions=False)
+            transport = ASGITransport(app=started_app, raise_app_exceptions=False)
             hooks: dict[str, list[Callable[..., Any]]] = {"response": [watch]}
             return await clients.enter_async_context(
                 AsyncClient(transport=transport, base_url=f"http://test{API}", event_hooks=hooks)
@@ -146,7 +154,7 @@ async def connect(db: AsyncSession, secrets_used: set[str]) -> AsyncGenerator[Co
 @pytest.fixture
 def secrets_used() -> set[str]:
     """Return the passwords and tokens of the test."""
-    return {PASSWORD, "SecurePass123", "Another1Horse"}
+    return {PASSWORD, NEW_PASSWORD}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -185,19 +193,19 @@ async def client(connect: Connect) -> AsyncClient:
 
 
 @pytest.fixture
-async def bare_client() -> AsyncGenerator[AsyncClient]:
+async def bare_client(started_app: ASGIApp) -> AsyncGenerator[AsyncClient]:
     """Yield a client at the root path, for requests that need no database."""
-    async with client_for(app) as client:
+    async with client_for(started_app) as client:
         yield client
 
 
 @pytest.fixture
 def make_user(db: AsyncSession) -> MakeUser:
-    """Return a function that creates a user with `PASSWORD`."""
+    """Return a function that creates a user with `PASSWORD` and a verified email."""
 
     async def _make_user(name: str = "ann", **attributes: object) -> User:
-        email = f"{name}@example.com"
-        user = User(email=email, full_name=name.title(), hashed_password=HASHED, **attributes)
+        defaults = {"email": f"{name}@example.com", "full_name": name.title(), "is_verified": True}
+        user = User(hashed_password=HASHED, **defaults | attributes)
         db.add(user)
         await db.commit()
         return user
@@ -223,6 +231,14 @@ def log_in(connect: Connect, db: AsyncSession) -> LogIn:
 async def ann(make_user: MakeUser) -> User:
     """Return a user."""
     return await make_user("ann")
+
+
+@pytest.fixture
+async def unverified_ann(ann: User, db: AsyncSession) -> User:
+    """Return a user whose email is not verified."""
+    ann.is_verified = False
+    await db.commit()
+    return ann
 
 
 @pytest.fixture
@@ -254,12 +270,14 @@ def broken_registration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def client_from(db: AsyncSession) -> ClientFrom:
+def client_from(db: AsyncSession, started_app: ASGIApp) -> ClientFrom:
     """Return a function that returns a client with a client IP."""
     del db  # the transaction that the service works in
 
     def _client_from(client_ip: str) -> AsyncClient:
-        transport = ASGITransport(app=app, client=(client_ip, 1), raise_app_exceptions=False)
+        transport = ASGITransport(
+            app=started_app, client=(client_ip, 1), raise_app_exceptions=False
+        )
         return AsyncClient(transport=transport, base_url=f"http://test{API}")
 
     return _client_from

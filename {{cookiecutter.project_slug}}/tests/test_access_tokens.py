@@ -86,7 +86,7 @@ async def test_access_token_must_come_in_a_single_authorization_header(as_ann: A
     twice = [("Authorization", authorization)] * 2
 
     assert (await as_ann.get("/users/me")).status_code == 401
-    assert (await as_ann.get("/users/me", params={"access_token": token})).status_code == 401
+    assert (await as_ann.get("/users/me", params={"access_token": token})).status_code == 422
     assert (await as_ann.get("/users/me", headers=twice)).status_code == 401
     assert (await as_ann.get("/users/me", headers={"Authorization": f"Basic {token}"})).is_error
     assert (await as_ann.get("/users/me", headers={"Authorization": f"bearer {token}"})).is_success

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import passwords
 from app.models import User
 from app.services import account_service, user_service
-from tests.helpers import PASSWORD, while_verifying
+from tests.helpers import NEW_PASSWORD, PASSWORD, while_verifying
 
 
 def _form(email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, str]:
@@ -28,13 +28,13 @@ async def test_account_update_changes_only_the_sent_fields(as_ann: AsyncClient) 
 async def test_password_change_replaces_the_password_and_ends_sessions(
     as_ann: AsyncClient, client: AsyncClient
 ) -> None:
-    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    body = {"password": NEW_PASSWORD, "current_password": PASSWORD}
     response = await as_ann.patch("/users/me", json=body)
 
     assert response.status_code == 200
     assert (await as_ann.get("/users/me")).status_code == 401
     assert (await client.post("/auth/login", data=_form())).status_code == 401
-    assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
+    assert (await client.post("/auth/login", data=_form(password=NEW_PASSWORD))).is_success
 
 
 @pytest.mark.parametrize("field", ["email", "full_name", "password", "current_password"])
@@ -45,7 +45,7 @@ async def test_null_is_rejected_in_a_patch(as_ann: AsyncClient, field: str) -> N
     assert response.json()["errors"][0]["loc"] == ["body", field]
 
 
-@pytest.mark.parametrize("change", [{"password": "Another1Horse"}, {"email": "new@example.com"}])
+@pytest.mark.parametrize("change", [{"password": NEW_PASSWORD}, {"email": "new@example.com"}])
 @pytest.mark.parametrize("confirmation", [{}, {"current_password": "Wrong1Horse"}])
 async def test_email_or_password_change_requires_the_current_password(
     as_ann: AsyncClient, ann: User, change: dict[str, str], confirmation: dict[str, str]
@@ -62,10 +62,10 @@ async def test_email_or_password_change_requires_the_current_password(
 async def test_superuser_sets_the_password_of_another_user(
     as_root: AsyncClient, as_ann: AsyncClient, ann: User, client: AsyncClient
 ) -> None:
-    await as_root.patch(f"/users/{ann.id}", json={"password": "Another1Horse"})
+    await as_root.patch(f"/users/{ann.id}", json={"password": NEW_PASSWORD})
 
     assert (await as_ann.get("/users/me")).status_code == 401
-    assert (await client.post("/auth/login", data=_form(password="Another1Horse"))).is_success
+    assert (await client.post("/auth/login", data=_form(password=NEW_PASSWORD))).is_success
 
 
 async def test_current_password_with_a_lone_surrogate_is_wrong(as_ann: AsyncClient) -> None:
@@ -83,7 +83,7 @@ async def test_password_change_fails_if_the_password_was_changed_meanwhile(
         await db.commit()
 
     while_verifying(monkeypatch, account_service, change)
-    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    body = {"password": NEW_PASSWORD, "current_password": PASSWORD}
 
     assert (await as_ann.patch("/users/me", json=body)).status_code == 403
 
@@ -119,7 +119,7 @@ async def test_superuser_needs_the_current_password_for_their_own_password(
     me = (await as_root.get("/users/me")).json()["id"]
 
     for path in ("/users/me", f"/users/{me}"):
-        assert (await as_root.patch(path, json={"password": "Another1Horse"})).status_code == 403
+        assert (await as_root.patch(path, json={"password": NEW_PASSWORD})).status_code == 403
 
 
 async def test_account_update_keeps_concurrent_changes_of_other_fields(
@@ -130,7 +130,7 @@ async def test_account_update_keeps_concurrent_changes_of_other_fields(
         await db.commit()
 
     while_verifying(monkeypatch, account_service, change)
-    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    body = {"password": NEW_PASSWORD, "current_password": PASSWORD}
 
     assert (await as_ann.patch("/users/me", json=body)).json()["full_name"] == "Changed Meanwhile"
 
@@ -138,7 +138,7 @@ async def test_account_update_keeps_concurrent_changes_of_other_fields(
 async def test_account_update_applies_all_fields_or_none(
     as_ann: AsyncClient, as_bob: AsyncClient, ann: User, db: AsyncSession
 ) -> None:
-    body = {"full_name": "New", "password": "Another1Horse", "current_password": PASSWORD}
+    body = {"full_name": "New", "password": NEW_PASSWORD, "current_password": PASSWORD}
 
     taken = await as_ann.patch("/users/me", json=body | {"email": "bob@example.com"})
 
@@ -160,7 +160,7 @@ async def test_email_change_by_a_superuser_unverifies_the_email_that_was_just_ve
         return await hash_password(password)
 
     monkeypatch.setattr(user_service, "hash_password", verify_meanwhile)
-    body = {"email": "new@example.com", "password": "Another1Horse"}
+    body = {"email": "new@example.com", "password": NEW_PASSWORD}
 
     assert not (await as_root.patch(f"/users/{ann.id}", json=body)).json()["is_verified"]
     await db.refresh(ann)
@@ -179,7 +179,7 @@ async def test_update_of_a_user_who_was_deleted_meanwhile_is_a_409(
 
     monkeypatch.setattr(user_service, "hash_password", delete_meanwhile)
 
-    response = await as_root.patch(f"/users/{ann.id}", json={"password": "Another1Horse"})
+    response = await as_root.patch(f"/users/{ann.id}", json={"password": NEW_PASSWORD})
 
     assert response.json()["code"] == "concurrent_change"
 
@@ -187,7 +187,7 @@ async def test_update_of_a_user_who_was_deleted_meanwhile_is_a_409(
 async def test_full_hash_queue_does_not_consume_the_password_confirmation_rate_limit(
     as_ann: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = {"password": "Another1Horse", "current_password": PASSWORD}
+    body = {"password": NEW_PASSWORD, "current_password": PASSWORD}
     with monkeypatch.context() as overloaded:
         overloaded.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
         for _ in range(6):

@@ -1,27 +1,49 @@
 """Authorization: a row for every operation, and a column for every role."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.main import app
-from app.models import Item, User
+from app.models import User
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser
-from tests.helpers import API, NEW_USER, PASSWORD
+from tests.helpers import API, NEW_PASSWORD, NEW_USER, PASSWORD, operations
 
 Clients = dict[str, AsyncClient]
+Statuses = tuple[int, int, int, int, int, int]
+Table = dict[str, tuple[Any, Statuses]]
 
+FILE = Path(__file__).name
 ROLES = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
 WRONG = {"username": "nobody@example.com", "password": "Wrong1Horse"}
 REFRESH = {"grant_type": "refresh_token", "refresh_token": "x.y"}
-RESET = {"token": "x", "new_password": "SecurePass123"}
+RESET = {"token": "x", "new_password": NEW_PASSWORD}
+
+
+# Resources that users own: the name of the id, the path, and a body for POST and PATCH.
+OWNED: dict[str, tuple[str, Any]] = {
+    "item_id": ("/items/", {"title": "X"}),
+}
+
+
+def rows_of_owned(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - JSON
+    """Return the rows of a resource: its owner and superusers may do everything."""
+    one = path + "{" + name + "}"
+    return {
+        f"GET {path}": (None, (401, 200, 200, 200, 401, 200)),
+        f"POST {path}": (body, (401, 201, 201, 201, 401, 201)),
+        f"GET {one}": (None, (401, 200, 404, 404, 401, 200)),
+        f"PATCH {one}": (body, (401, 200, 404, 404, 401, 200)),
+        f"DELETE {one}": (None, (401, 204, 404, 404, 401, 204)),
+    }
+
 
 # Operation: body, and the status for each role. The ids of paths belong to the owner.
-TABLE: dict[str, tuple[Any, tuple[int, int, int, int, int, int]]] = {
+TABLE: Table = {
     "GET /health/live": (None, (200, 200, 200, 200, 200, 200)),
     "GET /health/ready": (None, (200, 200, 200, 200, 200, 200)),
     "POST /auth/login": (WRONG, (401, 401, 401, 401, 401, 401)),
@@ -42,22 +64,25 @@ TABLE: dict[str, tuple[Any, tuple[int, int, int, int, int, int]]] = {
     "GET /users/{user_id}": (None, (401, 200, 404, 404, 401, 200)),
     "PATCH /users/{user_id}": ({"full_name": "X"}, (401, 200, 404, 404, 401, 200)),
     "DELETE /users/{user_id}": (None, (401, 204, 404, 404, 401, 204)),
-    "GET /items/": (None, (401, 200, 200, 200, 401, 200)),
-    "POST /items/": ({"title": "X"}, (401, 201, 201, 201, 401, 201)),
-    "GET /items/{item_id}": (None, (401, 200, 404, 404, 401, 200)),
-    "PATCH /items/{item_id}": ({"title": "X"}, (401, 200, 404, 404, 401, 200)),
-    "DELETE /items/{item_id}": (None, (401, 204, 404, 404, 401, 204)),
 }
+for name, (path, body) in OWNED.items():
+    TABLE |= rows_of_owned(name, path, body)
 FORMS = {"POST /auth/login", "POST /auth/refresh"}
 
 
 @pytest.fixture
-async def clients(make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> Clients:
+async def owner(make_user: MakeUser) -> User:
+    """Return the user to whom the ids of the paths belong."""
+    return await make_user("owner")
+
+
+@pytest.fixture
+async def clients(owner: User, make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> Clients:
     """Return a client of every role."""
     users = {
-        "owner": await make_user("owner", is_verified=True),
-        "other": await make_user("other", is_verified=True),
-        "unverified": await make_user("unverified"),
+        "owner": owner,
+        "other": await make_user("other"),
+        "unverified": await make_user("unverified", is_verified=False),
         "inactive": await make_user("inactive", is_active=False),
         "superuser": await make_user("superuser", is_superuser=True),
     }
@@ -65,15 +90,14 @@ async def clients(make_user: MakeUser, log_in: LogIn, client: AsyncClient) -> Cl
 
 
 @pytest.fixture
-async def ids(clients: Clients, db: AsyncSession) -> dict[str, object]:
-    """Return the ids of the owner and of what belongs to the owner."""
-    assert clients
-    owner = (await db.scalars(select(User).where(User.email == "owner@example.com"))).one()
-    item = Item(title="Lamp", owner_id=owner.id)
-    db.add(item)
+async def ids(owner: User, clients: Clients, db: AsyncSession) -> dict[str, object]:
+    """Return the ids in paths: of the owner, and of what belongs to the owner."""
     token = (await SessionService(db).create(owner.id)).refresh_token
     await db.commit()
-    return {"user_id": owner.id, "item_id": item.id, "session_id": token.partition(".")[0]}
+    ids: dict[str, object] = {"user_id": owner.id, "session_id": token.partition(".")[0]}
+    for name, (path, body) in OWNED.items():
+        ids[name] = (await clients["owner"].post(path, json=body)).json()["id"]
+    return ids
 
 
 async def request_status(
@@ -94,23 +118,37 @@ async def request_status(
 async def test_every_operation_has_the_status_of_the_table_for_every_role(
     clients: Clients, ids: dict[str, object], connection: AsyncConnection
 ) -> None:
-    statuses = {
-        operation: tuple(
-            [await request_status(clients[r], operation, ids, connection) for r in ROLES]
-        )
-        for operation in TABLE
-    }
+    wrong = []
+    for operation, (_, expected) in TABLE.items():
+        found = [await request_status(clients[role], operation, ids, connection) for role in ROLES]
+        if tuple(found) != expected:
+            wrong.append(f"{operation}: {dict(zip(ROLES, found, strict=True))}, not {expected}")
 
-    assert statuses == {operation: expected for operation, (_, expected) in TABLE.items()}
+    assert not wrong, "\n".join(["These statuses differ from the TABLE:", *wrong])
 
 
 def test_every_operation_is_in_the_table() -> None:
-    paths = app.openapi()["paths"]
     documented = {
-        f"{method.upper()} {path.removeprefix(API)}" for path in paths for method in paths[path]
+        operation.replace(f" {API}/", " /"): details
+        for operation, details in operations(app.openapi()).items()
     }
+    missing = [row(name, documented[name]) for name in documented if name not in TABLE]
+    surplus = [f"    {name!r}" for name in TABLE if name not in documented]
 
-    assert documented == TABLE.keys()
+    add = f"Add to TABLE or OWNED in {FILE} (statuses: {', '.join(ROLES)}):"
+    assert not missing, "\n".join([add, *missing])
+    assert not surplus, "\n".join([f"Remove from TABLE or OWNED in {FILE}:", *surplus])
+
+
+def row(operation: str, details: dict[str, Any]) -> str:
+    """Return the row of an operation, as it would be if everybody who is logged in may use it."""
+    body = "{'field': 'a valid body'}" if "requestBody" in details else "None"
+    success = next(status for status in details["responses"] if status.startswith("2"))
+    if "security" not in details:
+        return f'    "{operation}": ({body}, ({", ".join([success] * len(ROLES))})),'
+    other = 404 if "{" in operation else success
+    statuses = f"401, {success}, {other}, {other}, 401, {success}"
+    return f'    "{operation}": ({body}, ({statuses})),'
 
 
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override"])

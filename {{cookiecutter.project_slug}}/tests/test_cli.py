@@ -18,7 +18,7 @@ from app.db.session import async_session_factory, engine
 from app.models import Base, EmailToken, KnownClient, RateLimitCounter, User, UserSession
 from app.services.session_service import SessionService
 from tests.database import temporary_database
-from tests.helpers import PASSWORD, alembic_config
+from tests.helpers import NEW_PASSWORD, PASSWORD, alembic_config
 
 CREATE = ["create-superuser", "--email", "Root@example.com", "--full-name", "Root"]
 NO_SESSIONS = ["The user has no sessions."]
@@ -178,13 +178,13 @@ def test_set_password_ends_all_sessions(root: str) -> None:
     asyncio.run(create_sessions(root, 2))
     assert len(sessions_of(root)) == 2
 
-    result = run("set-password", "--email", root, "--password-stdin", stdin="Another1Horse\n")
+    result = run("set-password", "--email", root, "--password-stdin", stdin=f"{NEW_PASSWORD}\n")
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert sessions_of(root) == NO_SESSIONS
     assert asyncio.run(count())[2] == 0  # no email, so none is counted
     hashed = asyncio.run(find(root)).hashed_password
-    assert asyncio.run(verify_password("Another1Horse", hashed)).is_correct
+    assert asyncio.run(verify_password(NEW_PASSWORD, hashed)).is_correct
 
 
 @pytest.mark.parametrize("password", ["weak", "Password1", "Root-User1"])

@@ -29,6 +29,25 @@ async def test_cors_allows_configured_origins_only(
         assert (response.headers.get("Access-Control-Allow-Origin") == origin) == allowed
         assert response.headers["X-Request-ID"]  # also of a preflight
     assert responses[0].headers.get("Access-Control-Allow-Origin") != "*"
+    exposed = responses[0].headers.get("Access-Control-Expose-Headers", "")
+    assert ("X-Total-Count" in exposed) == allowed
+
+
+@pytest.mark.parametrize("method", ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"])
+@pytest.mark.parametrize("header", ["authorization", "if-match", "traceparent", "x-own"])
+async def test_cors_allows_every_method_and_header(
+    bare_client: AsyncClient, method: str, header: str
+) -> None:
+    preflight = {
+        "Access-Control-Request-Headers": header,
+        "Access-Control-Request-Method": method,
+        "Origin": "http://localhost:3000",
+    }
+    response = await bare_client.options(f"{API}/anything", headers=preflight)
+
+    assert response.status_code == 200
+    assert method in response.headers["Access-Control-Allow-Methods"]
+    assert header in response.headers["Access-Control-Allow-Headers"].lower()
 
 
 @pytest.mark.usefixtures("broken_registration", "db")

@@ -1,9 +1,10 @@
 """Email verification: after registration, on request, and after a change of the email."""
 
+import pytest
 from httpx2 import AsyncClient
 
 from app.config import settings
-from tests.helpers import NEW_USER, PASSWORD, Inbox
+from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, Inbox
 
 
 async def test_verification_email_of_a_registration_works_once(
@@ -32,6 +33,7 @@ async def test_verification_email_of_a_registration_works_once(
     assert len(inbox.messages) == 1  # a verified email needs no further email
 
 
+@pytest.mark.usefixtures("unverified_ann")
 async def test_new_verification_token_replaces_the_previous_one(
     as_ann: AsyncClient, inbox: Inbox
 ) -> None:
@@ -61,5 +63,5 @@ async def test_email_change_notifies_the_old_email_and_verifies_the_new_one(
     inbox.messages.append(verification)
     assert "was changed" in str(notice.get_body(("plain",)))
     assert (await client.post("/auth/email/verify", json={"token": inbox.token()})).is_success
-    body = {"token": old, "new_password": "Another1Horse"}
+    body = {"token": old, "new_password": NEW_PASSWORD}
     assert (await client.post("/auth/password/reset", json=body)).status_code == 422

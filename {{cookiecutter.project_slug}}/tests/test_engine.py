@@ -87,7 +87,7 @@ async def test_connection_failure_is_an_operational_error(
 async def test_read_only_transaction_rejects_writes_and_the_next_one_writes(
     engine: AsyncEngine,
 ) -> None:
-    write = text("DELETE FROM items WHERE id = 0")
+    write = text("DELETE FROM users WHERE id = 0")
     async with AsyncSession(engine) as db:  # one connection, used again and again
         for _ in range(2):
             await begin_read_only(db)

@@ -1,9 +1,11 @@
-"""Items: visible to their owner and to superusers."""
+"""Items: visible to their owner and to superusers, filtered and sorted."""
 
 import pytest
 from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import User
+from app.db.base import utc_now
+from app.models import Item, User
 
 BODIES = {"GET": None, "PATCH": {"title": "Stolen"}, "DELETE": None}
 
@@ -104,3 +106,100 @@ async def test_item_id_out_of_range_is_422(as_ann: AsyncClient, item_id: int | s
 
     assert response.status_code == 422
     assert response.json()["errors"][0]["loc"] == ["path", "item_id"]
+
+
+async def test_deleting_a_user_deletes_their_items(
+    as_ann: AsyncClient, as_root: AsyncClient
+) -> None:
+    item = (await as_ann.post("/items/", json={"title": "Mine"})).json()
+
+    assert (await as_ann.delete("/users/me")).status_code == 204
+
+    assert (await as_root.get(f"/items/{item['id']}")).status_code == 404
+
+
+async def titles(client: AsyncClient, **params: str | int) -> list[str]:
+    """Return the titles of the items that the query parameters select."""
+    response = await client.get("/items/", params=params)
+    assert response.status_code == 200, response.text
+    return [item["title"] for item in response.json()]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("amp", ["Lamp", "Camp 100%"]),
+        ("LAMP", ["Lamp"]),
+        ("100%", ["Camp 100%"]),
+        ("%", ["Camp 100%"]),
+        ("_", []),
+        ("", ["Lamp", "Camp 100%", "Chair"]),
+    ],
+)
+async def test_items_are_filtered_by_text_in_the_title(
+    as_ann: AsyncClient, text: str, found: list[str]
+) -> None:
+    for title in ("Lamp", "Camp 100%", "Chair"):
+        await as_ann.post("/items/", json={"title": title})
+
+    assert await titles(as_ann, q=text) == found
+
+
+async def test_items_are_filtered_by_owner_among_those_that_are_visible(
+    as_ann: AsyncClient, as_bob: AsyncClient, as_root: AsyncClient, ann: User
+) -> None:
+    await as_ann.post("/items/", json={"title": "Ann's"})
+    await as_bob.post("/items/", json={"title": "Bob's"})
+
+    assert await titles(as_root, owner_id=ann.id) == ["Ann's"]
+    assert await titles(as_bob, owner_id=ann.id) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({"created_after": "2026-02-01T00:00:00Z"}, ["March"]),
+        ({"created_before": "2026-02-01"}, ["January"]),
+        ({"created_after": "2026-01-01T01:00:00+01:00"}, ["March"]),
+        ({"created_after": "2025-12-31T23:59:59"}, ["January", "March"]),
+        ({"created_after": "2026-01-02", "created_before": "2026-02-02"}, []),
+    ],
+)
+async def test_items_are_filtered_by_time_of_creation(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, params: dict[str, str], found: list[str]
+) -> None:
+    for month, title in ((1, "January"), (3, "March")):
+        time = utc_now().replace(2026, month, 1, 0, 0, 0, 0)
+        db.add(Item(title=title, owner_id=ann.id, created_at=time))
+    await db.commit()
+
+    assert await titles(as_ann, **params) == found
+
+
+async def test_items_are_sorted_and_counted(as_ann: AsyncClient) -> None:
+    for title in "bac":
+        await as_ann.post("/items/", json={"title": title})
+
+    assert await titles(as_ann, sort="title") == ["a", "b", "c"]
+    assert await titles(as_ann, sort="-created_at") == ["c", "a", "b"]
+    counted = await as_ann.get("/items/", params={"q": "a", "limit": 1, "count": True})
+    assert counted.headers["X-Total-Count"] == "1"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"q": "a\0b"},
+        {"q": "x" * 201},
+        {"owner_id": 2**31},
+        {"created_after": "yesterday"},
+        {"created_after": "0001-01-01T00:00:00+14:00"},
+        {"sort": "description"},
+        {"colour": "red"},
+    ],
+)
+async def test_invalid_filter_is_rejected(as_ann: AsyncClient, params: dict[str, str]) -> None:
+    response = await as_ann.get("/items/", params=params)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["query", *params]

@@ -12,7 +12,7 @@ from app.db.base import utc_now
 from app.models import KnownClient
 from app.services.known_client_service import KNOWN_CLIENT_TTL
 from tests.conftest import ClientFrom, OverrideSettings
-from tests.helpers import PASSWORD, Inbox
+from tests.helpers import NEW_PASSWORD, PASSWORD, Inbox
 
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
 WRONG = RIGHT | {"password": "Wrong1Horse"}
@@ -71,9 +71,9 @@ async def test_password_reset_makes_the_client_a_known_one(
     owner = client_from("203.0.113.9")
     await owner.post("/auth/password/forgot", json={"email": "ann@example.com"})
     await background.wait_for_all()
-    body = {"token": inbox.token(), "new_password": "Another1Horse"}
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
     assert (await owner.post("/auth/password/reset", json=body)).status_code == 204
 
     await log_in(client_from("203.0.113.1"), WRONG)  # a stranger uses up the limit
 
-    assert await log_in(owner, RIGHT | {"password": "Another1Horse"}) == 200
+    assert await log_in(owner, RIGHT | {"password": NEW_PASSWORD}) == 200

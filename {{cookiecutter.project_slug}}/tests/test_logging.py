@@ -26,13 +26,25 @@ async def test_access_log_has_one_line_per_request_with_route_template_and_user(
     as_ann: AsyncClient, ann: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.clear()
-    await as_ann.get(f"/users/{ann.id}", params={"secret": "1"})
+    await as_ann.get(f"/users/{ann.id}")
     await as_ann.get("/nowhere/secret")
 
     user = {"method": "GET", "route": API + "/users/{user_id}", "status": 200, "user_id": ann.id}
     nowhere = {"method": "GET", "route": "-", "status": 404, "user_id": None}
     assert access_log(caplog) == [user, nowhere]
     assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name[:3] == "app")
+
+
+async def test_access_log_has_the_path_of_an_unknown_route_in_development_only(
+    bare_client: AsyncClient,
+    override_settings: OverrideSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for debug in (True, False):
+        override_settings(DEBUG=debug)
+        await bare_client.get("/itmes")
+
+    assert [record["route"] for record in access_log(caplog)] == ["/itmes", "-"]
 
 
 def test_log_records_are_json_with_the_request_id(

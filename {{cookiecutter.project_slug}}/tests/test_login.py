@@ -5,11 +5,12 @@ from httpx2 import AsyncClient
 from passlib.hash import bcrypt
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.config import settings
 from app.core import passwords
 from app.models import User
 from app.services import account_service, auth_service
-from tests.conftest import MakeUser
-from tests.helpers import PASSWORD, while_verifying
+from tests.conftest import MakeUser, OverrideSettings
+from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, Inbox, while_verifying
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
@@ -21,7 +22,7 @@ async def test_login_returns_a_working_access_token(client: AsyncClient, ann: Us
     assert response.status_code == 200
     token = response.json()
     assert token["token_type"] == "bearer"
-    assert token["expires_in"] == 30 * 60
+    assert token["expires_in"] == settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60
     client.headers["Authorization"] = f"Bearer {token['access_token']}"
     assert (await client.get("/users/me")).json()["id"] == ann.id
 
@@ -60,6 +61,35 @@ async def test_login_reports_an_inactive_user_only_if_the_password_is_correct(
     assert response.json()["detail"] == "Inactive user."
 
 
+async def test_login_requires_a_verified_email_if_the_setting_says_so(
+    client: AsyncClient, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(REQUIRE_VERIFIED_EMAIL=True)
+    await client.post("/users/", json=NEW_USER)
+    right = {"username": NEW_USER["email"], "password": NEW_USER["password"]}
+
+    assert (await client.post("/auth/login", data=right | {"password": "x"})).status_code == 401
+    response = await client.post("/auth/login", data=right)
+    assert (response.status_code, response.json()["code"]) == (403, "email_not_verified")
+
+    await client.post("/auth/email/verify", json={"token": inbox.token()})
+    assert (await client.post("/auth/login", data=right)).status_code == 200
+
+
+async def test_password_reset_verifies_an_email_whose_verification_email_was_lost(
+    client: AsyncClient, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(REQUIRE_VERIFIED_EMAIL=True)
+    await client.post("/users/", json=NEW_USER)
+
+    await client.post("/auth/password/forgot", json={"email": NEW_USER["email"]})
+    reset = {"token": inbox.token(), "new_password": PASSWORD}
+    assert (await client.post("/auth/password/reset", json=reset)).status_code == 204
+
+    form = {"username": NEW_USER["email"], "password": PASSWORD}
+    assert (await client.post("/auth/login", data=form)).status_code == 200
+
+
 @pytest.mark.parametrize("password", [PASSWORD, "Ä1" + "b" * 98])
 async def test_login_upgrades_a_bcrypt_hash_to_argon2(
     client: AsyncClient, db: AsyncSession, ann: User, password: str
@@ -86,7 +116,7 @@ async def test_login_fails_if_the_password_is_changed_meanwhile(
     client: AsyncClient, db: AsyncSession, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def change() -> None:
-        ann.hashed_password = passwords.context.hash("Another1Horse")
+        ann.hashed_password = passwords.context.hash(NEW_PASSWORD)
         await db.commit()
 
     while_verifying(monkeypatch, auth_service, change)

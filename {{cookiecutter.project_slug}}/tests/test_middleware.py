@@ -9,9 +9,11 @@ from httpx2 import ASGITransport, AsyncClient
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.middleware import (
+    HSTS,
     SECURITY_HEADERS,
+    BodyLimitMiddleware,
+    HostMiddleware,
     RequestContextMiddleware,
-    RequestLimitsMiddleware,
     SecurityHeadersMiddleware,
     UnhandledErrorMiddleware,
 )
@@ -63,16 +65,18 @@ async def test_middlewares_pass_on_lifespan_and_websocket_scopes() -> None:
         seen.append(scope["type"])
 
     for scope in ({"type": "lifespan"}, {"type": "websocket", "path": "/", "headers": []}):
-        stack = RequestLimitsMiddleware(listen, [], 1)
-        await RequestContextMiddleware(SecurityHeadersMiddleware(stack))(scope, never, never)
+        stack = BodyLimitMiddleware(HostMiddleware(listen, []), 1)
+        secured = SecurityHeadersMiddleware(stack, hsts=True)
+        await RequestContextMiddleware(secured)(scope, never, never)
 
     assert seen == ["lifespan", "websocket"]
 
 
-async def test_route_with_its_own_body_size_limit_overrides_the_default(
-    override_settings: OverrideSettings,
+@pytest.mark.parametrize("default", [10, 10_000])
+async def test_route_with_its_own_body_size_limit_raises_or_lowers_the_default(
+    override_settings: OverrideSettings, default: int
 ) -> None:
-    override_settings(MAX_BODY_BYTES=10)
+    override_settings(MAX_BODY_BYTES=default)
     service = create_app()
 
     @service.post("/upload", max_body_size=100)
@@ -80,12 +84,15 @@ async def test_route_with_its_own_body_size_limit_overrides_the_default(
         return len(await request.body())
 
     async with client_for(service) as client:
-        codes = [
-            (await client.post("/upload", content=content)).status_code
+        responses = [
+            await client.post("/upload", content=content)
             for content in (b"x" * 50, b"x" * 150, chunks(1000))
         ]
 
-    assert codes == [200, 413, 413]
+    assert [response.status_code for response in responses] == [200, 413, 413]
+    for response in responses[1:]:
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["detail"] == "The request body must not be larger than 100 bytes."
 
 
 @pytest.mark.usefixtures("broken_registration")
@@ -102,9 +109,22 @@ async def test_every_response_has_the_security_headers(client: AsyncClient) -> N
 
     for code, response in responses.items():
         assert response.status_code == code
-        assert {name: response.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+        expected = {**SECURITY_HEADERS, **HSTS}
+        assert {name: response.headers.get(name) for name in expected} == expected
         assert response.headers["X-Request-ID"]
         assert "server" not in response.headers
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_hsts_is_off_in_development(
+    override_settings: OverrideSettings,
+    debug: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    override_settings(DEBUG=debug)
+    async with client_for(create_app()) as client:
+        response = await client.get("/health/live")
+
+    assert ("Strict-Transport-Security" in response.headers) != debug
 
 
 @pytest.mark.parametrize(
@@ -149,7 +169,7 @@ async def test_host_header_must_match_allowed_hosts(
 ) -> None:
     override_settings(ALLOWED_HOSTS="Api.example.com,*.example.org")
     async with client_for(create_app()) as client:
-        response = await client.get(f"{API}/items", headers={"Host": host})
+        response = await client.get(f"{API}/users/me", headers={"Host": host})
         health = await client.get("/health/live", headers={"Host": host})
 
     assert response.status_code == code
@@ -185,7 +205,7 @@ async def test_websocket_with_an_invalid_host_header_is_rejected() -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"evil.com")]}
-    await RequestLimitsMiddleware(never, ["example.org"], 1)(scope, never, send)
+    await HostMiddleware(never, ["example.org"])(scope, never, send)
 
     assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 400)
 

@@ -1,77 +1,304 @@
-"""Pagination: Link header, keyset pages, parameters."""
+"""Pagination: pages by cursor or offset, sorting, counts and the Link header of any list."""
 
 import random
 import re
 from collections.abc import AsyncGenerator
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any, Literal, get_args
 
 import pytest
+from fastapi import Query
 from httpx2 import AsyncClient
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import String, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.models import Item, User
+from app.api.pagination import Paging
+from app.api.routing import Router
+from app.db.base import Base, UTCDateTime, utc_now
+from app.db.pagination import paginate
+from app.dependencies import DbSession
+from app.main import app, create_app
+from app.schemas.base import Filters
+from tests.conftest import OverrideSettings
+from tests.helpers import client_for, operations
+
+
+class Color(Enum):
+    """Values that are not sorted like their names."""
+
+    RED = "a"
+    BLUE = "b"
+
+
+class OtherBase(DeclarativeBase):
+    """Base of a model that the migrations do not know."""
+
+    type_annotation_map = Base.type_annotation_map
+    __table_args__ = Base.__table_args__
+
+
+class Thing(OtherBase):
+    """A row with columns of several types, with equal values and nulls."""
+
+    __tablename__ = "things"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    rank: Mapped[int | None]
+    time: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    color: Mapped[Color]
+
+
+Sort = Literal["id", "-id", "name", "-name", "rank", "-rank", "time", "-time", "color", "-color"]
+SORTS: list[str] = list(get_args(Sort))
+
+
+class ThingFilters(Filters):
+    """Filters of the list."""
+
+    rank: int | None = None
+    sort: Sort = "id"
+
+
+router = Router()
+
+
+@router.get("/things")
+async def list_things(
+    filters: Annotated[ThingFilters, Query()],
+    paging: Paging,
+    db: DbSession,
+    name: str | None = None,
+) -> list[int]:
+    """List the ids of things; `name` is declared as in FastAPI's tutorial."""
+    things = select(Thing).where(*filters.conditions({"rank": lambda rank: Thing.rank == rank}))
+    if name is not None:
+        things = things.where(Thing.name == name)
+    page = await paginate(db, things, paging.page, filters.sort)
+    return [thing.id for thing in paging.respond(page)]
+
+
+@pytest.fixture
+async def things(db: AsyncSession, connection: AsyncConnection) -> AsyncGenerator[AsyncClient]:
+    """Yield a client of a service with the list."""
+    del db  # the transaction that the service works in
+    await connection.run_sync(OtherBase.metadata.create_all)
+    service = create_app()
+    service.include_router(router)
+    async with client_for(service) as client:
+        yield client
+
+
+def make_thing(chance: random.Random) -> Thing:
+    """Return a thing with random values, many of which are equal or null."""
+    return Thing(
+        name=chance.choice(["a", "b", "ß", "A", "'"]),
+        rank=chance.choice([None, 1, 2]),
+        time=chance.choice([None, utc_now(), datetime.fromisoformat("2026-01-01T00:00:00.5Z")]),
+        color=chance.choice(list(Color)),
+    )
+
+
+async def add_things(db: AsyncSession, count: int, seed: int = 0) -> None:
+    """Add things, the same for each seed."""
+    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    db.add_all(make_thing(chance) for _ in range(count))
+    await db.commit()
 
 
 async def follow(client: AsyncClient, url: str) -> AsyncGenerator[list[int]]:
-    """Yield the ids of page after page, following the next links."""
+    """Yield page after page, following the next links."""
     while url:
         response = await client.get(url)
-        assert response.is_success
-        yield [item["id"] for item in response.json()]
-        link = re.fullmatch(r'<(.+)>; rel="next"', response.headers.get("Link", ""))
-        url = f"http://test{link[1]}" if link else ""
+        assert response.is_success, response.text
+        yield response.json()
+        url = next_url(response.headers)
+
+
+def next_url(headers: Any) -> str:  # noqa: ANN401 - headers of the client library
+    """Return the URL of the next page, or ""."""
+    link = re.fullmatch(r'<(.+)>; rel="next"', headers.get("Link", ""))
+    return link[1] if link else ""
 
 
 @pytest.mark.parametrize(("count", "limit", "pages"), [(0, 2, 1), (2, 2, 1), (5, 2, 3), (3, 1, 3)])
 async def test_next_links_lead_through_all_pages(
-    as_ann: AsyncClient, as_bob: AsyncClient, count: int, limit: int, pages: int
+    things: AsyncClient, db: AsyncSession, count: int, limit: int, pages: int
 ) -> None:
-    await as_bob.post("/items/", json={"title": "Of another user"})
-    made = [(await as_ann.post("/items/", json={"title": "x"})).json()["id"] for _ in range(count)]
+    await add_things(db, count)
 
-    found = [page async for page in follow(as_ann, f"/items?limit={limit}")]
+    found = [page async for page in follow(things, f"/things?limit={limit}")]
 
-    assert [item for page in found for item in page] == made
+    assert [thing for page in found for thing in page] == sorted(await db.scalars(select(Thing.id)))
     assert len(found) == pages
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("sort", SORTS)
 async def test_keyset_pagination_misses_or_repeats_no_row_during_concurrent_changes(
-    as_ann: AsyncClient, ann: User, db: AsyncSession, seed: int
+    things: AsyncClient, db: AsyncSession, sort: str, seed: int
 ) -> None:
+    await add_things(db, 20, seed)
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
-    db.add_all(Item(title="x", owner_id=ann.id) for _ in range(20))
-    await db.commit()
-    stable = set(await db.scalars(select(Item.id)))
+    stable = set(await db.scalars(select(Thing.id)))
 
     found: list[int] = []
-    async for page in follow(as_ann, "/items?limit=3"):
+    async for page in follow(things, f"/things?limit=3&sort={sort}"):
         found += page
-        gone = chance.choice(sorted(stable))
-        await db.execute(delete(Item).where(Item.id == gone))
-        db.add(Item(title="new", owner_id=ann.id))
+        gone = chance.choice([*stable, *page])  # also the row of the cursor
+        await db.execute(delete(Thing).where(Thing.id == gone))
+        db.add(make_thing(chance))
         await db.commit()
         stable.discard(gone)
 
     assert len(found) == len(set(found))
-    assert found == sorted(found)
     assert stable <= set(found)
 
 
-@pytest.mark.parametrize("query", ["skip=-1", "limit=0", "limit=101", f"skip={2**63}", "lmit=1"])
-async def test_invalid_pagination_parameter_is_422(as_root: AsyncClient, query: str) -> None:
-    response = await as_root.get(f"/users/?{query}")
+@pytest.mark.parametrize("sort", SORTS)
+async def test_pages_have_the_order_of_the_sort_column_with_nulls_as_the_largest_values(
+    things: AsyncClient, db: AsyncSession, sort: str
+) -> None:
+    await add_things(db, 20)
+    name = sort.removeprefix("-")
+
+    ids = [thing async for page in follow(things, f"/things?limit=3&sort={sort}") for thing in page]
+
+    rows = {thing.id: thing for thing in await db.scalars(select(Thing))}
+    values = [getattr(rows[thing], name) for thing in ids]
+    groups = [value for i, value in enumerate(values) if i == 0 or value != values[i - 1]]
+    assert len(groups) == len(set(groups))  # equal values are together
+    if None in groups:
+        assert groups.index(None) == (0 if sort[0] == "-" else len(groups) - 1)
+    if name in {"id", "rank", "time"}:
+        known = [value for value in values if value is not None]
+        assert known == sorted(known, reverse=sort[0] == "-")
+
+
+async def test_next_link_keeps_all_parameters_except_skip(
+    things: AsyncClient, db: AsyncSession
+) -> None:
+    await add_things(db, 60)
+    params: dict[str, str | int] = {
+        "skip": 1,
+        "limit": 1,
+        "sort": "-name",
+        "name": "a",
+        "count": "true",
+    }
+
+    response = await things.get("/things", params=params)
+
+    url = next_url(response.headers)
+    assert "skip" not in url
+    for kept in ("limit=1", "sort=-name", "name=a", "count=true", "after="):
+        assert kept in url
+
+
+async def test_count_is_the_number_of_rows_that_the_filters_select_on_every_page(
+    things: AsyncClient, db: AsyncSession
+) -> None:
+    await add_things(db, 20)
+    total = len(list(await db.scalars(select(Thing).where(Thing.rank == 1))))
+
+    url, counts = "/things?rank=1&limit=2&count=true", []
+    while url:
+        response = await things.get(url)
+        counts.append(response.headers["X-Total-Count"])
+        url = next_url(response.headers)
+
+    assert counts == [str(total)] * len(counts)
+    assert len(counts) == -(-total // 2)
+    assert "X-Total-Count" not in (await things.get("/things")).headers
+
+
+async def test_skip_and_limit_select_rows_by_offset(things: AsyncClient, db: AsyncSession) -> None:
+    await add_things(db, 5)
+    ids = sorted(await db.scalars(select(Thing.id)))
+
+    response = await things.get("/things", params={"skip": 1, "limit": 2})
+
+    assert response.json() == ids[1:3]
+
+
+@pytest.mark.parametrize("cursor", ["x", "5", "WzVd.abc", "é", "\0", "x" * 3000])
+async def test_cursor_that_the_service_has_not_made_is_422(
+    things: AsyncClient, cursor: str
+) -> None:
+    response = await things.get("/things", params={"after": cursor})
 
     assert response.status_code == 422
-    assert response.json()["errors"][0]["loc"] == ["query", query.split("=", maxsplit=1)[0]]
 
 
-async def test_next_link_replaces_skip_and_keeps_limit(as_ann: AsyncClient) -> None:
-    made = [(await as_ann.post("/items/", json={"title": "x"})).json()["id"] for _ in range(4)]
+async def test_cursor_of_another_order_is_422(things: AsyncClient, db: AsyncSession) -> None:
+    await add_things(db, 3)
+    response = await things.get("/things?limit=1&sort=name")
 
-    response = await as_ann.get("/items", params={"skip": 1, "limit": 2})
+    response = await things.get(next_url(response.headers).replace("sort=name", "sort=rank"))
 
-    assert "skip" not in response.headers["Link"]
-    assert f"limit=2&after={made[2]}" in response.headers["Link"].replace(
-        f"after={made[2]}&limit=2", f"limit=2&after={made[2]}"
-    )
+    assert response.status_code == 422
+    assert response.json()["code"] == "invalid_cursor"
+
+
+async def test_cursor_stays_valid_after_key_rotation(
+    things: AsyncClient, db: AsyncSession, override_settings: OverrideSettings
+) -> None:
+    await add_things(db, 3)
+    old, new = ("0123456789abcdefghijklmnopqrstuv" + end for end in "xy")
+    override_settings(SECRET_KEY=old)
+    url = next_url((await things.get("/things?limit=1")).headers)
+
+    override_settings(SECRET_KEY=new, SECRET_KEY_FALLBACKS=old)
+
+    assert (await things.get(url)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("skip=-1", "skip"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        (f"skip={2**63}", "skip"),
+        ("count=x", "count"),
+        ("sort=secret", "sort"),
+        ("lmit=1", "lmit"),
+    ],
+)
+async def test_invalid_parameter_of_a_list_is_422(
+    things: AsyncClient, query: str, name: str
+) -> None:
+    response = await things.get(f"/things?{query}")
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["query", name]
+
+
+def lists() -> dict[str, list[str]]:
+    """Return the sort orders of every list of the service, by path."""
+    return {
+        operation.removeprefix("GET "): parameter["schema"]["enum"]
+        for operation, documented in operations(app.openapi()).items()
+        for parameter in documented.get("parameters", [])
+        if parameter["name"] == "sort"
+    }
+
+
+@pytest.mark.parametrize(("path", "sorts"), lists().items())
+async def test_every_sort_column_has_an_index(
+    as_root: AsyncClient, statements: list[str], path: str, sorts: list[str]
+) -> None:
+    for sort in sorts:
+        statements.clear()
+        response = await as_root.get(f"http://test{path}", params={"sort": sort})
+
+        assert response.is_success
+        table, column = re.findall(r"ORDER BY (\w+)\.(\w+)", statements[-1])[0]
+        indexed = Base.metadata.tables[table].indexes
+        columns = [next(iter(index.columns)).name for index in indexed]
+        assert column in {*columns, "id"}, (
+            f"{path}?sort={sort}: give {table}.{column} an index, such as "
+            "mapped_column(index=True), then run: make migration"
+        )

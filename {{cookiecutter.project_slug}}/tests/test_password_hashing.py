@@ -17,7 +17,7 @@ from app.db.base import utc_now
 from app.db.session import async_session_factory
 from app.models import EmailToken, User
 from tests.conftest import HASHED, REAL_DUMMY_HASH
-from tests.helpers import PASSWORD
+from tests.helpers import NEW_PASSWORD, PASSWORD, password
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
 
@@ -43,7 +43,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 async def test_password_hash_is_salted_argon2id() -> None:
-    one, two = [await passwords.hash_password("Correct1Horse") for _ in range(2)]
+    one, two = [await passwords.hash_password(PASSWORD) for _ in range(2)]
 
     assert one.startswith("$argon2id$")
     assert one != two
@@ -102,15 +102,15 @@ async def test_no_database_connection_is_held_while_a_password_is_hashed(
     link.expires_at = utc_now() + timedelta(minutes=1)
     db.add(link)
     await db.commit()
-    new = {"email": "new@example.com", "full_name": "New", "password": "SecurePass123"}
+    new = {"email": "new@example.com", "full_name": "New", "password": NEW_PASSWORD}
     confirmed = {"current_password": PASSWORD}
 
     requests = [
         as_bob.post("/users/", json=new),
         as_bob.post("/auth/login", data={"username": ann.email, "password": PASSWORD}),
-        as_bob.post("/auth/password/reset", json={"token": "x", "new_password": "Another1Horse"}),
-        as_bob.patch("/users/me", json=confirmed | {"password": "Another2Horse"}),
-        as_root.patch(f"/users/{ann.id}", json={"password": "Another3Horse"}),
+        as_bob.post("/auth/password/reset", json={"token": "x", "new_password": NEW_PASSWORD}),
+        as_bob.patch("/users/me", json=confirmed | {"password": password("Another2-Horse")}),
+        as_root.patch(f"/users/{ann.id}", json={"password": password("Another3-Horse")}),
     ]
     codes = [(await request).status_code for request in requests]
 

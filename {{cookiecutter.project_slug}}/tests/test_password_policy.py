@@ -5,15 +5,18 @@ import json
 import pytest
 from httpx2 import AsyncClient
 
-from app.core.password_policy import (
-    COMMON_PASSWORDS,
-    MAX_PASSWORD_LENGTH,
-    MIN_HINT_LENGTH,
-    MIN_PASSWORD_LENGTH,
-)
+from app.config import settings
+from app.core.password_policy import COMMON_PASSWORDS, MAX_PASSWORD_LENGTH, MIN_HINT_LENGTH
+from app.main import app
+from tests.conftest import OverrideSettings
 from tests.helpers import PASSWORD
 
-NEW = {"email": "newuser@example.com", "full_name": "New User", "password": "SecurePass123"}
+NEW = {"email": "newuser@example.com", "full_name": "New User"}
+
+
+@pytest.fixture(autouse=True)
+def _settings(override_settings: OverrideSettings) -> None:
+    override_settings(PASSWORD_MIN_LENGTH=8, REQUIRE_VERIFIED_EMAIL=False)
 
 
 def test_block_list_of_common_passwords_has_thousands_of_entries() -> None:
@@ -93,8 +96,26 @@ async def test_new_password_must_not_contain_the_new_name(
     assert codes == [422] * 6  # and none consumed the rate limit
 
 
-def test_password_length_is_8_to_100_characters() -> None:
-    assert (MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH, MIN_HINT_LENGTH) == (8, 100, 4)
+def test_password_has_at_most_100_characters_and_hints_at_least_4() -> None:
+    assert (MAX_PASSWORD_LENGTH, MIN_HINT_LENGTH) == (100, 4)
+
+
+async def test_minimum_password_length_is_a_setting(
+    client: AsyncClient, override_settings: OverrideSettings
+) -> None:
+    override_settings(PASSWORD_MIN_LENGTH=20)
+    short, long = "Zyxwvuts-Zyxwvuts-1", "Zyxwvuts-Zyxwvuts-12"
+
+    responses = [await client.post("/users/", json=NEW | {"password": p}) for p in (short, long)]
+
+    assert [response.status_code for response in responses] == [422, 201]
+    assert responses[0].json()["errors"][0]["msg"] == "must have 20 to 100 characters"
+
+
+def test_openapi_document_has_the_password_lengths() -> None:
+    password = app.openapi()["components"]["schemas"]["UserCreate"]["properties"]["password"]
+
+    assert (password["minLength"], password["maxLength"]) == (settings.PASSWORD_MIN_LENGTH, 100)
 
 
 @pytest.mark.parametrize(("password", "status"), [("Zyxwvu1", 422), ("Zyxwvut1", 201)])

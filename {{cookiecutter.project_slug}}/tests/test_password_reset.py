@@ -13,10 +13,9 @@ from app.db.base import utc_now
 from app.models import EmailToken, User
 from app.services.email_service import EmailService
 from tests.conftest import REAL_EMAIL_DELAY_SECONDS
-from tests.helpers import Inbox
+from tests.helpers import NEW_PASSWORD, Inbox, password
 
 EMAIL = {"email": "ann@example.com"}
-NEW_PASSWORD = "Another1Horse"
 SECOND = timedelta(seconds=1)
 
 
@@ -64,6 +63,7 @@ async def test_password_reset_request_does_not_reveal_who_is_registered(
     assert (await as_ann.post("/auth/email/verify/request")).status_code == 401
 
 
+@pytest.mark.usefixtures("unverified_ann")
 async def test_email_token_works_for_its_own_purpose_only(
     client: AsyncClient, as_ann: AsyncClient, inbox: Inbox
 ) -> None:
@@ -107,7 +107,7 @@ async def test_email_token_is_stored_as_a_hash(
     assert inbox.token() != stored
 
 
-@pytest.mark.usefixtures("ann")
+@pytest.mark.usefixtures("unverified_ann")
 async def test_email_token_lifetimes_follow_the_settings(
     client: AsyncClient, as_ann: AsyncClient, db: AsyncSession
 ) -> None:
@@ -125,7 +125,7 @@ async def test_password_change_revokes_reset_tokens_and_a_reset_verifies_the_ema
 ) -> None:
     await client.post("/auth/password/forgot", json=EMAIL)
     body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
-    await as_root.patch(f"/users/{ann.id}", json={"password": "Different1Horse"})
+    await as_root.patch(f"/users/{ann.id}", json={"password": password("Different1-Horse")})
     assert (await client.post("/auth/password/reset", json=body)).status_code == 422
 
     await client.post("/auth/password/forgot", json=EMAIL)

@@ -13,7 +13,7 @@ from app.db.base import utc_now
 from app.models import EmailToken, RateLimitCounter, User
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from tests.conftest import ClientFrom, LogIn, MakeUser, OverrideSettings
-from tests.helpers import PASSWORD, Inbox
+from tests.helpers import NEW_PASSWORD, PASSWORD, Inbox
 
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
 WRONG = RIGHT | {"password": "Wrong1Horse"}
@@ -260,7 +260,7 @@ async def test_password_confirmation_rate_limit_is_per_user(
     for _ in range(6):
         await as_ann.patch("/users/me", json=wrong)
 
-    right = {"password": "Another1Horse", "current_password": PASSWORD}
+    right = {"password": NEW_PASSWORD, "current_password": PASSWORD}
     assert (await as_bob.patch("/users/me", json=right)).is_success
 
 
@@ -308,7 +308,7 @@ async def test_correct_current_password_is_refunded_although_the_change_is_rejec
     taken = {"email": "bob@example.com", "current_password": PASSWORD}
     codes = [(await as_ann.patch("/users/me", json=taken)).status_code for _ in range(5)]
 
-    changed = {"password": "Another1Horse", "current_password": PASSWORD}
+    changed = {"password": NEW_PASSWORD, "current_password": PASSWORD}
     assert codes == [409] * 5
     assert (await as_ann.patch("/users/me", json=changed)).status_code == 200
 

@@ -32,11 +32,12 @@ def check_table(section: str, expected: list[str]) -> None:
     """Compare the table of a section of the README with the expected rows."""
     text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     rows = [line for line in text.splitlines() if line.startswith("| `")]
-    for before, row in zip(["the heading of the table", *expected], expected, strict=False):
-        assert row in rows, f"README.md, section {section}: write this after {before}:\n{row}"
-    for row in rows:
-        assert row in expected, f"README.md, section {section}: delete this row:\n{row}"
-    assert rows == expected, f"README.md, section {section}: sort the rows as in the code"
+    add = [row for row in expected if row not in rows]
+    delete = [row for row in rows if row not in expected]
+    message = f"Section {section} of README.md: the rows of the table"
+    assert not add, "\n".join([f"{message} lack, in the order of the code:", *add])
+    assert not delete, "\n".join([f"{message} must not contain:", *delete])
+    assert rows == expected, f"{message} must be in the order of the code"
 
 
 def _default(field: FieldInfo) -> str:

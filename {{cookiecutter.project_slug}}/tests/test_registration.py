@@ -8,10 +8,10 @@ from httpx2 import AsyncClient
 
 from app.models import User
 from tests.conftest import OverrideSettings
-from tests.helpers import PASSWORD
+from tests.helpers import NEW_PASSWORD, PASSWORD
 
 FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
-NEW = {"email": "newuser@example.com", "full_name": "New User", "password": "SecurePass123"}
+NEW = {"email": "newuser@example.com", "full_name": "New User", "password": NEW_PASSWORD}
 
 
 async def test_registration_returns_the_user_without_the_password(client: AsyncClient) -> None:

@@ -12,7 +12,7 @@ from app.db.base import utc_now
 from app.models import User, UserSession
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser, OverrideSettings
-from tests.helpers import PASSWORD
+from tests.helpers import NEW_PASSWORD, PASSWORD
 
 Tokens = dict[str, str]
 
@@ -86,7 +86,7 @@ async def test_access_and_refresh_tokens_are_not_interchangeable(
     assert not await is_valid(client, {"access_token": tokens["refresh_token"]})
     assert (await refresh(client, tokens["access_token"])).status_code == 401
     for token in (tokens["access_token"], tokens["refresh_token"]):
-        body = {"token": token[:100], "new_password": "Another1Horse"}
+        body = {"token": token[:100], "new_password": NEW_PASSWORD}
         assert (await client.post("/auth/password/reset", json=body)).status_code == 422
         assert (await client.post("/auth/email/verify", json={"token": token[:100]})).is_error
 

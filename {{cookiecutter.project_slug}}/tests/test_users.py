@@ -93,15 +93,32 @@ async def test_deactivation_ends_sessions_for_good(
     assert (await as_ann.get("/users/me")).status_code == 401  # the old session stays ended
 
 
-async def test_deleting_a_user_deletes_their_items(
-    as_ann: AsyncClient, as_root: AsyncClient
-) -> None:
-    item = (await as_ann.post("/items/", json={"title": "Mine"})).json()
-
+async def test_deleted_user_is_logged_out(as_ann: AsyncClient) -> None:
     assert (await as_ann.delete("/users/me")).status_code == 204
 
     assert (await as_ann.get("/users/me")).status_code == 401
-    assert (await as_root.get(f"/items/{item['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({"q": "ANN"}, ["ann"]),
+        ({"q": "example.com", "sort": "-id"}, ["off", "root", "ann"]),
+        ({"q": "Annette"}, []),
+        ({"is_active": False}, ["off"]),
+        ({"is_superuser": True}, ["root"]),
+        ({"is_active": True, "is_superuser": False}, ["ann"]),
+    ],
+)
+@pytest.mark.usefixtures("ann")
+async def test_users_are_filtered_and_sorted(
+    as_root: AsyncClient, make_user: MakeUser, params: dict[str, str | bool], found: list[str]
+) -> None:
+    await make_user("off", is_active=False)
+
+    response = await as_root.get("/users/", params=params)
+
+    assert [user["email"].partition("@")[0] for user in response.json()] == found
 
 
 async def test_user_id_is_never_reused(

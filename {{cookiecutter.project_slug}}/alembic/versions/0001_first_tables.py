@@ -52,7 +52,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_items"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_items_owner_id", "items", ["owner_id"])
+    for column in ("created_at", "owner_id", "title"):
+        op.create_index(f"ix_items_{column}", "items", [column])
     op.create_table(
         "user_sessions",
         sa.Column("id", sa.String(43), nullable=False),

@@ -1,35 +1,44 @@
 """Exception handlers: turn exceptions into problem documents (problem+json, RFC 9457)."""
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import Request, status
+from fastapi import Request, WebSocket, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
+from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.routing import Match
+from starlette.websockets import WebSocketState
 
-from app.api.exceptions import UnsupportedMediaTypeError
+from app.api.exceptions import ContentTooLargeError, UnsupportedMediaTypeError
 from app.api.invalid_params import invalid_params
 from app.api.problem import app_error_response, encodable, phrase, problem_response
 from app.core.app_error import AppError, snake_case
 
+Handler = Callable[[HTTPConnection, Any], Awaitable[JSONResponse | None]]
+
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 JSON_TYPE = "application/json"
 JSON_TYPES = re.compile(r"application/(.+\+)?json")  # as FastAPI reads them
+MAX_CLOSE_REASON_BYTES = 123  # RFC 6455 §5.5
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-async def on_app_error(_request: Request, error: AppError) -> JSONResponse:
+async def on_app_error(_request: HTTPConnection, error: AppError) -> JSONResponse:
     """Handle domain errors, which services raise."""
     return app_error_response(error)
 
 
-async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
+async def on_http_error(request: HTTPConnection, error: HTTPException) -> JSONResponse:
     """Handle HTTP errors of the framework, such as an unknown route or a wrong method."""
     if isinstance(error.__cause__, AppError):  # FastAPI wraps errors while it reads the body
         return app_error_response(error.__cause__)
+    if error.status_code == status.HTTP_413_CONTENT_TOO_LARGE and error.detail == phrase(413):
+        return app_error_response(ContentTooLargeError(request.scope[MAX_BODY_SIZE_SCOPE_KEY]))
     headers = error.headers
     if error.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
         # Starlette lists the methods of one route only, and none for a static file.
@@ -49,7 +58,27 @@ async def on_validation_error(request: Request, error: RequestValidationError) -
     return problem_response(status.HTTP_422_UNPROCESSABLE_CONTENT, code, detail, errors=errors)
 
 
-def _allowed_methods(request: Request) -> list[str]:
+def or_close_websocket(handler: Handler) -> Handler:
+    """Return a handler that also works for WebSockets.
+
+    Its response rejects the handshake; after that, only a reason can be sent (RFC 6455 §7.4.1).
+    """
+
+    async def handle(connection: HTTPConnection, error: Any) -> JSONResponse | None:  # noqa: ANN401 - of the handler
+        if not isinstance(connection, WebSocket) or not _is_open(connection):
+            return await handler(connection, error)
+        reason = str(error.detail).encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore")
+        await connection.close(status.WS_1008_POLICY_VIOLATION, reason)
+        return None
+
+    return handle
+
+
+def _is_open(websocket: WebSocket) -> bool:
+    return websocket.application_state is WebSocketState.CONNECTED
+
+
+def _allowed_methods(request: HTTPConnection) -> list[str]:
     """Return the methods that the path of the request has (RFC 9110 §10.2.1)."""
     routes = request.app.router.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
@@ -77,7 +106,7 @@ def _has_body(request: Request) -> bool:
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
-    AppError: on_app_error,
-    HTTPException: on_http_error,
+    AppError: or_close_websocket(on_app_error),
+    HTTPException: or_close_websocket(on_http_error),
     RequestValidationError: on_validation_error,
 }

@@ -20,7 +20,7 @@ class InvalidContentLengthError(AppError):
 
 
 class ContentTooLargeError(AppError):
-    """The body is longer than `MAX_BODY_BYTES`."""
+    """The body is longer than the route's `max_body_size`, or `MAX_BODY_BYTES`."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     detail = "The request body is too large."

@@ -5,11 +5,11 @@ import re
 import time
 import uuid
 from collections.abc import Sequence
+from http import HTTPStatus
 from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY, RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.exceptions import (
@@ -19,6 +19,7 @@ from app.api.exceptions import (
     InvalidHostError,
 )
 from app.api.problem import app_error_response
+from app.config import settings
 from app.core.app_error import AppError
 from app.core.logging import request_id
 
@@ -28,11 +29,12 @@ SECURITY_HEADERS = MappingProxyType(
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
         "Referrer-Policy": "no-referrer",
-        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
     }
 )
+# Not in development: browsers would remember it for every service on localhost (RFC 6797).
+HSTS = MappingProxyType({"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
 MAX_CONTENT_LENGTH_DIGITS = 18
 PORT = re.compile(r":[0-9]+$")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -70,8 +72,9 @@ class RequestContextMiddleware:
 class SecurityHeadersMiddleware:
     """Adds the security headers to every response."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
         self.app = app
+        self.headers = {**SECURITY_HEADERS, **(HSTS if hsts else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -79,7 +82,7 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -112,24 +115,20 @@ class UnhandledErrorMiddleware:
             raise
 
 
-class RequestLimitsMiddleware:
-    """Allowed hosts, and the body size limit, which a route's own `max_body_size` replaces."""
+class HostMiddleware:
+    """Allowed hosts, and the syntax of Content-Length."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str], max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:
         self.app = app
         self.allowed_hosts = allowed_hosts
-        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-        elif error := self._reject(scope):
-            await app_error_response(error)(scope, receive, send)
-        else:
-            await self.app(scope, self._limit_body(scope, receive), send)
+        error = None if scope["type"] == "lifespan" else self._find_error(scope)
+        respond = app_error_response(error) if error else self.app
+        await respond(scope, receive, send)
 
-    def _reject(self, scope: Scope) -> AppError | None:
+    def _find_error(self, scope: Scope) -> AppError | None:
         headers = Headers(scope=scope)
         if not self._is_allowed_host(scope["path"], headers.get("Host", "")):
             return InvalidHostError()
@@ -144,26 +143,35 @@ class RequestLimitsMiddleware:
         name = PORT.sub("", host.lower())
         return any(_matches(name, pattern.lower()) for pattern in self.allowed_hosts)
 
-    def _limit_body(self, scope: Scope, receive: Receive) -> Receive:
-        """Enforce the body size limit: by Content-Length, and by the bytes that are received."""
-        total = int(Headers(scope=scope).get("Content-Length", "0"))
-        received = 0
-        # An HTTPException, because FastAPI wraps others while it reads a body; see `on_http_error`.
-        too_large = HTTPException(413)
 
-        async def receive_limited() -> Message:
-            nonlocal received
-            if MAX_BODY_SIZE_SCOPE_KEY in scope:  # the route has a limit of its own
-                return await receive()
-            if total > self.max_body_bytes:
-                raise too_large from ContentTooLargeError(self.max_body_bytes)
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_body_bytes:
-                raise too_large from ContentTooLargeError(self.max_body_bytes)
-            return message
+class BodyLimitMiddleware:
+    """Body size limit: Starlette's, for routes without `max_body_size`, as a problem document."""
 
-        return receive_limited
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = RequestBodyLimitMiddleware(app, max_body_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        is_replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal is_replaced
+            if _is_plain_413(message):
+                is_replaced = True
+                error = ContentTooLargeError(scope[MAX_BODY_SIZE_SCOPE_KEY])
+                await app_error_response(error)(scope, receive, send)
+            elif not is_replaced:
+                await send(message)
+
+        await self.app(scope, receive, send_problem)
+
+
+def _is_plain_413(message: Message) -> bool:
+    return (
+        message["type"] == "http.response.start"
+        and message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        and Headers(raw=message["headers"]).get("Content-Type", "").startswith("text/plain")
+    )
 
 
 def _request_id(sent: str) -> str:
@@ -177,10 +185,13 @@ def _matches(host: str, pattern: str) -> bool:
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    """Log a request by the template of its route: ids and secrets in paths stay out of the log."""
+    """Log a request by the template of its route: ids and secrets in paths stay out of the log.
+
+    In development, an unknown path is logged as it is.
+    """
     fields = {
         "method": scope["method"],
-        "route": _route_template(scope),
+        "route": _route_template(scope) or (scope["path"] if settings.DEBUG else "-"),
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
         "user_id": scope.get("state", {}).get("user_id"),
@@ -189,7 +200,7 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _route_template(scope: Scope) -> str:
-    """Return the path of the route with its prefix, such as `/api/v1/users/{user_id}`."""
+    """Return the path of the route with its prefix, such as `/api/v1/users/{user_id}`, or ""."""
     route: str = getattr(scope.get("route"), "path", "")
     prefix = scope["path"].split("/")[: -route.count("/")]
-    return "/".join(prefix) + route if route else "-"
+    return "/".join(prefix) + route if route else ""

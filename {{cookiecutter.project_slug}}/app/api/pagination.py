@@ -1,50 +1,62 @@
-"""Pagination of lists: `skip`, `limit`, `after`, and the Link header of the next page."""
+"""Pagination of lists: the parameters of a page, and the headers that lead to the next one."""
 
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request, Response
 
-from app.schemas.base import PageParams
+from app.api.openapi import Responses, problems
+from app.core.exceptions import InvalidCursorError
+from app.core.ids import MAX_ID
+from app.db.pagination import Page, PageRequest
 
-LINK_HEADER: dict[int | str, dict[str, Any]] = {
-    200: {"headers": {"Link": {"description": "The next page", "schema": {"type": "string"}}}}
+PAGE_RESPONSES: Responses = problems(InvalidCursorError) | {
+    200: {
+        "headers": {
+            "Link": {"description": "URL of the next page", "schema": {"type": "string"}},
+            "X-Total-Count": {"description": "With `count`", "schema": {"type": "integer"}},
+        }
+    }
 }
 
+Row = TypeVar("Row")
 
-class HasId(Protocol):
-    """A row with an id."""
-
-    @property
-    def id(self) -> Any:  # noqa: ANN401 - a column on the class, an int on a row
-        """Id of the row."""
-
-
-Row = TypeVar("Row", bound=HasId)
+After = Annotated[
+    str, Query(max_length=2000, description="Cursor of the previous page: use its `Link`")
+]
+Skip = Annotated[int, Query(ge=0, le=MAX_ID, description="Number of rows to skip")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of rows")]
+Count = Annotated[bool, Query(description="Return the number of all rows in `X-Total-Count`")]
 
 
-class Page:
-    """The page that a request asks for, and its response headers."""
+class Pagination:
+    """The page that a request asks for, and the headers of its response."""
 
-    def __init__(self, request: Request, response: Response, params: PageParams) -> None:
-        self.params = params
+    def __init__(self, request: Request, response: Response, page: PageRequest) -> None:
+        self.page = page
         self._request = request
         self._response = response
 
-    def link_next(self, rows: list[Row]) -> list[Row]:
-        """Return the rows of the page; if there is one more, link to the next page (RFC 8288)."""
-        rows, more = rows[: self.params.limit], rows[self.params.limit :]
-        if more:
+    def respond(self, page: Page[Row]) -> list[Row]:
+        """Return the rows of a page; link to the next one (RFC 8288), and keep all parameters."""
+        if page.next_cursor is not None:
             url = self._request.url.remove_query_params("skip")
-            url = url.include_query_params(after=rows[-1].id, limit=self.params.limit)
+            url = url.include_query_params(after=page.next_cursor)
             self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-        return rows
+        if page.total is not None:
+            self._response.headers["X-Total-Count"] = str(page.total)
+        return page.rows
 
 
-async def get_page(
-    request: Request, response: Response, params: Annotated[PageParams, Query()]
-) -> Page:
+async def get_pagination(  # noqa: PLR0913, PLR0917 - the parameters of the request
+    request: Request,
+    response: Response,
+    after: After = "",
+    skip: Skip = 0,
+    limit: Limit = 100,
+    count: Count = False,  # noqa: FBT002 - a query parameter
+) -> Pagination:
     """Return the requested page."""
-    return Page(request, response, params)
+    return Pagination(request, response, PageRequest(after, skip, limit, count))
 
 
-PageQuery = Annotated[Page, Depends(get_page)]
+Paging = Annotated[Pagination, Depends(get_pagination)]

@@ -1,14 +1,16 @@
-"""Routers: reject duplicate JSON fields; serve paths with and without trailing slash."""
+"""Routers: reject duplicate JSON fields and unknown query parameters; ignore trailing slashes."""
 
 import json
 from collections.abc import Callable, Coroutine
+from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.api.exceptions import DuplicateFieldError
 from app.api.problem import encodable
+from app.api.query_params import declared_names, reject_unknown
 
 MAX_FIELD_NAME_LENGTH = 100  # characters of a field name that an error repeats
 
@@ -24,24 +26,31 @@ class UniqueFieldsRequest(Request):
         return json.loads(await self.body(), object_pairs_hook=_object)
 
 
-class UniqueFieldsRoute(APIRoute):
-    """A route whose JSON bodies must not have a field twice."""
+class StrictRoute(APIRoute):
+    """A route that rejects duplicate fields of JSON bodies, and unknown query parameters."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the request handler."""
         handle = super().get_route_handler()
 
-        async def handle_unique_fields(request: Request) -> Response:
+        @cache
+        def known_query_params(app: FastAPI) -> set[str]:
+            contexts = [c for c in iter_route_contexts(app.routes) if c.original_route is self]
+            return {name for context in contexts for name in declared_names(context.dependant)}
+
+        async def handle_strictly(request: Request) -> Response:
+            if request.query_params:
+                reject_unknown(request, known_query_params(request.app))
             return await handle(UniqueFieldsRequest(request.scope, request.receive))
 
-        return handle_unique_fields
+        return handle_strictly
 
 
 class Router(APIRouter):
-    """A router of routes whose JSON bodies must not have a field twice."""
+    """A router of strict routes."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
-        super().__init__(route_class=UniqueFieldsRoute, **options)
+        super().__init__(route_class=StrictRoute, **options)
 
 
 class CollectionRouter(Router):

@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 
 import fastapi_offline
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 CONTENT_SECURITY_POLICY = (
@@ -34,8 +34,12 @@ SCRIPT = "SwaggerUIBundle({options});\n"
 
 
 def mount_swagger_ui(app: FastAPI) -> None:
-    """Serve the page and its assets."""
+    """Serve the page and its assets, and lead from `/` to it."""
     router = APIRouter(prefix="/docs", include_in_schema=False)
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> RedirectResponse:
+        return RedirectResponse("docs")
 
     @router.get("")
     async def page() -> HTMLResponse:

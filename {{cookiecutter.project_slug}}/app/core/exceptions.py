@@ -8,12 +8,12 @@
     │   └── InvalidRefreshTokenError
     ├── PermissionDeniedError          403
     │   ├── InactiveUserError
+    │   ├── EmailNotVerifiedError
     │   ├── SuperuserRequiredError
     │   ├── CurrentPasswordError
     │   └── RegistrationClosedError
     ├── NotFoundError                  404
     │   ├── UserNotFoundError
-    │   ├── ItemNotFoundError
     │   └── SessionNotFoundError
     ├── ConflictError                  409
     │   ├── EmailTakenError
@@ -21,6 +21,7 @@
     │   └── ConcurrentChangeError
     ├── GuessablePasswordError         422
     ├── InvalidEmailTokenError         422
+    ├── InvalidCursorError             422
     ├── RateLimitedError               429
     └── UnavailableError               503
         ├── OverloadedError
@@ -80,6 +81,12 @@ class InactiveUserError(PermissionDeniedError):
     detail = "Inactive user."
 
 
+class EmailNotVerifiedError(PermissionDeniedError):
+    """`REQUIRE_VERIFIED_EMAIL` is set, and the email is not verified; the password is right."""
+
+    detail = "The email is not verified. Follow the link in the email, or reset the password."
+
+
 class SuperuserRequiredError(PermissionDeniedError):
     """The operation requires a superuser."""
 
@@ -108,12 +115,6 @@ class UserNotFoundError(NotFoundError):
     """No visible user has this id or email."""
 
     detail = "User not found."
-
-
-class ItemNotFoundError(NotFoundError):
-    """No visible item has this id."""
-
-    detail = "Item not found."
 
 
 class SessionNotFoundError(NotFoundError):
@@ -158,6 +159,13 @@ class InvalidEmailTokenError(AppError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     detail = "The token is not valid. Request a new one."
+
+
+class InvalidCursorError(AppError):
+    """The cursor was made for another list or order, or by another service."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = "The parameter after is not valid here. Start again without it, and follow the links."
 
 
 class RateLimitedError(AppError):

@@ -9,8 +9,7 @@ from pydantic import SecretStr
 from app.config import settings
 from app.core.exceptions import GuessablePasswordError
 
-MIN_PASSWORD_LENGTH = 8  # characters
-MAX_PASSWORD_LENGTH = 100
+MAX_PASSWORD_LENGTH = 100  # characters; `PASSWORD_MIN_LENGTH` is a setting
 MIN_HINT_LENGTH = 4  # characters; shorter words occur in good passwords by chance
 
 COMMON_PASSWORDS = frozenset(
@@ -24,10 +23,6 @@ def is_text(password: str) -> bool:
 
 
 RULES: tuple[tuple[str, Callable[[str], bool]], ...] = (
-    (
-        f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters",
-        lambda password: MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH,
-    ),
     ("must not contain control characters", is_text),
     ("must contain an uppercase letter", lambda password: any(map(str.isupper, password))),
     ("must contain a lowercase letter", lambda password: any(map(str.islower, password))),
@@ -38,6 +33,8 @@ RULES: tuple[tuple[str, Callable[[str], bool]], ...] = (
 
 def find_violation(password: str) -> str | None:
     """Return the first rule that the password breaks, as a phrase such as "is too common"."""
+    if not settings.PASSWORD_MIN_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        return f"must have {settings.PASSWORD_MIN_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
     return next((phrase for phrase, is_satisfied in RULES if not is_satisfied(password)), None)
 
 

@@ -1,8 +1,10 @@
-"""Declarative base and mixins: constraint names, ids and timestamps."""
+"""Declarative base and mixins: constraint names, types of columns, ids and timestamps."""
 
 from datetime import UTC, datetime
+from enum import Enum as PythonEnum
+from typing import Any, Literal
 
-from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, func
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -17,6 +19,11 @@ class UTCDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[datetime]:
+        """Type of the values."""
+        return datetime
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Convert to UTC."""
         return value and value.astimezone(UTC)
@@ -24,6 +31,11 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Add the time zone."""
         return value and value.replace(tzinfo=UTC)
+
+
+def _values(enum: type[PythonEnum]) -> list[str]:
+    """Return the values of an enum, as they are stored."""
+    return [str(member.value) for member in enum]
 
 
 class Base(DeclarativeBase):
@@ -38,7 +50,14 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UTCDateTime}  # noqa: RUF012 - SQLAlchemy reads it once
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it once
+        datetime: UTCDateTime,
+        # Values as text: a type of PostgreSQL would need a migration for each new value.
+        PythonEnum: Enum(PythonEnum, native_enum=False, length=50, values_callable=_values),
+        Literal: Enum(PythonEnum, native_enum=False, length=50),
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+    }
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - ids are never reused
 
 

@@ -1,19 +1,129 @@
-"""Pagination: the query for one page of rows."""
+"""Pagination: one page of a query, sorted by a column, and the cursor of the next page."""
 
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select
-from sqlalchemy.orm import InstrumentedAttribute
+from itsdangerous import BadData, URLSafeSerializer
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    and_,
+    func,
+    inspect,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import settings
+from app.core.exceptions import InvalidCursorError
 
 Row = TypeVar("Row")
 
 
-def paginate(
-    rows: Select[Row], key: InstrumentedAttribute[int], *, after: int, skip: int, limit: int
-) -> Select[Row]:
-    """Return the query for a page in the order of the key, and for one row more.
+@dataclass(frozen=True)
+class PageRequest:
+    """The page that a client asks for."""
+
+    after: str = ""
+    skip: int = 0
+    limit: int = 100
+    count: bool = False
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """A page of rows; the cursor of the next page, if there is one; the number of all rows."""
+
+    rows: list[Row]
+    next_cursor: str | None
+    total: int | None
+
+
+async def paginate(
+    db: AsyncSession, query: Select[Row], page: PageRequest, sort: str = "id"
+) -> Page[Row]:
+    """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
 
     `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
     others are inserted and deleted; `skip` (offset) costs more the deeper the page is.
+
+    Raises:
+        InvalidCursorError: if `after` is not a cursor of this model and order.
     """
-    return rows.where(key > after).order_by(key).offset(skip).limit(limit + 1)
+    order = Order(query.column_descriptions[0]["entity"], sort)
+    sorted_query = query.order_by(*order.by).offset(page.skip).limit(page.limit + 1)
+    if page.after:
+        sorted_query = sorted_query.where(order.is_after(page.after))
+    rows = list(await db.scalars(sorted_query))
+    has_next = len(rows) > page.limit
+    return Page(
+        rows=rows[: page.limit],
+        next_cursor=order.cursor(rows[page.limit - 1]) if has_next else None,
+        total=await _count(db, query) if page.count else None,
+    )
+
+
+async def _count(db: AsyncSession, query: Select[Any]) -> int:
+    return await db.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+class Order:
+    """Order of rows: by a column, and by the primary key where its values are equal.
+
+    Nulls are the largest values, as in PostgreSQL: last, or first if the order is descending.
+    """
+
+    def __init__(self, model: type[Any], sort: str) -> None:
+        mapper = inspect(model)
+        self.is_descending = sort.startswith("-")
+        self.column: Column[Any] = mapper.columns[sort.removeprefix("-")]
+        self.key = [key for key in mapper.primary_key if key is not self.column]
+        self._columns = [self.column, *self.key]
+        self._names = [mapper.get_property_by_column(column).key for column in self._columns]
+        secrets = [*settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY]
+        self._signer = URLSafeSerializer(
+            [secret.get_secret_value() for secret in secrets], salt=f"{mapper.local_table}:{sort}"
+        )
+
+    @property
+    def by(self) -> list[ColumnElement[Any]]:
+        """Arguments of ORDER BY."""
+        by = [c.desc() if self.is_descending else c.asc() for c in self._columns]
+        if self.column.nullable:  # SQLite takes nulls for the smallest values
+            by[0] = by[0].nulls_first() if self.is_descending else by[0].nulls_last()
+        return by
+
+    def cursor(self, row: object) -> str:
+        """Return the cursor of a row: its sort values, signed, so that clients cannot make one."""
+        values = [getattr(row, name) for name in self._names]
+        return str(self._signer.dumps(to_jsonable_python(values)))
+
+    def is_after(self, cursor: str) -> ColumnElement[bool]:
+        """Return the condition that a row comes after the row of the cursor."""
+        value, *key = values = self._read(cursor)
+        if value is None:
+            same = and_(self.column.is_(None), self._is_beyond(self.key, key))
+            return or_(self.column.is_not(None), same) if self.is_descending else same
+        beyond = self._is_beyond(self._columns, values)
+        has_nulls = self.column.nullable and not self.is_descending
+        return or_(beyond, self.column.is_(None)) if has_nulls else beyond
+
+    def _is_beyond(self, columns: list[Column[Any]], values: list[Any]) -> ColumnElement[bool]:
+        row = tuple_(*columns)
+        return row < values if self.is_descending else row > values
+
+    def _read(self, cursor: str) -> list[Any]:
+        try:
+            values = zip(self._columns, self._signer.loads(cursor), strict=True)
+            return [value if value is None else _parse(column, value) for column, value in values]
+        except (BadData, ValueError):  # of another list, or of an older version of this one
+            raise InvalidCursorError from None
+
+
+def _parse(column: Column[Any], value: object) -> object:
+    return TypeAdapter(column.type.python_type).validate_python(value)

@@ -32,7 +32,11 @@ def build_engine(url: str) -> AsyncEngine:
 
 
 engine = build_engine(settings.DATABASE_URL)
-async_session_factory = async_sessionmaker(engine, expire_on_commit=False)
+async_session_factory = async_sessionmaker(
+    engine,
+    expire_on_commit=False,
+    close_resets_only=False,  # a session that is used after its request raises an error
+)
 
 
 @asynccontextmanager

@@ -1,16 +1,9 @@
 """Users."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from sqlalchemy import String, false, true
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, IdMixin, TimestampMixin
-
-if TYPE_CHECKING:
-    from app.models.item import Item
 
 
 class User(IdMixin, TimestampMixin, Base):
@@ -24,7 +17,3 @@ class User(IdMixin, TimestampMixin, Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     is_superuser: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_verified: Mapped[bool] = mapped_column(default=False, server_default=false())
-
-    items: Mapped[list[Item]] = relationship(
-        back_populates="owner", lazy="raise", passive_deletes="all"
-    )

@@ -1,10 +1,11 @@
-"""Base classes of the schemas for reading, writing and pagination."""
+"""Base classes of the schemas: for reading, for writing, and for the filters of lists."""
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from app.core.ids import MAX_ID
+Condition = TypeVar("Condition")
 
 
 class ReadSchema(BaseModel):
@@ -19,13 +20,15 @@ class WriteSchema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PageParams(BaseModel):
-    """Pagination parameters of a list."""
+class Filters(BaseModel):
+    """Query parameters of a list: filters, each of which may be omitted, and the order.
 
-    model_config = ConfigDict(extra="forbid")
+    A subclass lists the orders: `sort: Literal["id", "-id", "title"] = "id"`.
+    """
 
-    after: Annotated[
-        int, Field(ge=0, le=MAX_ID, description="Id of the last row of the previous page")
-    ] = 0
-    skip: Annotated[int, Field(ge=0, le=MAX_ID, description="Number of rows to skip")] = 0
-    limit: Annotated[int, Field(ge=1, le=100, description="Maximum number of rows")] = 100
+    sort: str = "id"
+
+    def conditions(self, table: Mapping[str, Callable[[Any], Condition]]) -> list[Condition]:
+        """Return the conditions of the filters that were sent, from a table of all filters."""
+        sent = self.model_dump(exclude={"sort"}, exclude_none=True)
+        return [table[name](value) for name, value in sent.items()]

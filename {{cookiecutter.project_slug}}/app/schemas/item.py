@@ -1,10 +1,12 @@
 """Schemas of items."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from app.schemas.base import ReadSchema, WriteSchema
-from app.schemas.types import MultilineText, Patch, SingleLine
+from pydantic import Field
+
+from app.schemas.base import Filters, ReadSchema, WriteSchema
+from app.schemas.types import Id, MultilineText, Patch, SearchText, SingleLine, Timestamp
 
 Title = Annotated[str, SingleLine(200)]
 Description = Annotated[str, MultilineText(10_000)]
@@ -22,6 +24,18 @@ class ItemUpdate(WriteSchema):
 
     title: Patch[Title] = None
     description: Description | None = None
+
+
+class ItemFilters(Filters):
+    """Filters and order of the list of items. Each column of `sort` has an index."""
+
+    q: SearchText | None = Field(None, description="Text that the title contains")
+    owner_id: Id | None = Field(None, description="Id of the owner, for superusers")
+    created_after: Timestamp | None = Field(None, description="Created after this time")
+    created_before: Timestamp | None = Field(None, description="Created before this time")
+    sort: Literal["id", "-id", "title", "-title", "created_at", "-created_at"] = Field(
+        "id", description="Order: a field, or `-field` for descending"
+    )
 
 
 class ItemRead(ReadSchema):

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -21,7 +22,9 @@ from pydantic_core.core_schema import (
     str_schema,
 )
 
-from app.core.password_policy import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, find_violation
+from app.config import settings
+from app.core.ids import MAX_ID
+from app.core.password_policy import MAX_PASSWORD_LENGTH, find_violation
 
 Value = TypeVar("Value")
 
@@ -103,6 +106,19 @@ def _check_multiline_text(text: str) -> str:
     return text
 
 
+def _to_utc(time: datetime) -> datetime:
+    """Return the time in UTC, which it is in without an offset."""
+    try:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:  # such as year 1 with an offset
+        message = "must be a time from year 1 to 9999 in UTC"
+        raise _invalid(message) from None
+
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+SearchText = Annotated[str, MultilineText(200)]
+Timestamp = Annotated[datetime, AfterValidator(_to_utc)]
+
 # Normalized, so that the unique index recognizes every spelling of an email (RFC 6531).
 Email = Annotated[
     EmailStr,
@@ -125,7 +141,10 @@ RandomId = Annotated[
 Password = Annotated[
     SecretStr,
     Field(
-        json_schema_extra={"minLength": MIN_PASSWORD_LENGTH, "maxLength": MAX_PASSWORD_LENGTH},
+        json_schema_extra={
+            "minLength": settings.PASSWORD_MIN_LENGTH,
+            "maxLength": MAX_PASSWORD_LENGTH,
+        },
     ),
     AfterValidator(_check_password),
 ]

@@ -1,12 +1,12 @@
 """Schemas of users."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from app.schemas.base import ReadSchema, WriteSchema
-from app.schemas.types import Email, Password, Patch, SingleLine
+from app.schemas.base import Filters, ReadSchema, WriteSchema
+from app.schemas.types import Email, Password, Patch, SearchText, SingleLine
 
 FullName = Annotated[str, SingleLine(100)]
 
@@ -35,6 +35,15 @@ class UserAdminUpdate(UserUpdate):
 
     is_active: Patch[bool] = None
     is_superuser: Patch[bool] = None
+
+
+class UserFilters(Filters):
+    """Filters and order of the list of users."""
+
+    q: SearchText | None = Field(None, description="Text that the email or full name contains")
+    is_active: bool | None = Field(None, description="Active or deactivated users only")
+    is_superuser: bool | None = Field(None, description="Superusers or other users only")
+    sort: Literal["id", "-id"] = Field("id", description="Order: oldest or newest first")
 
 
 class UserRead(ReadSchema):

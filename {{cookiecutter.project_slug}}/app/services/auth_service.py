@@ -3,7 +3,12 @@
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.exceptions import InactiveUserError, InvalidCredentialsError
+from app.config import settings
+from app.core.exceptions import (
+    EmailNotVerifiedError,
+    InactiveUserError,
+    InvalidCredentialsError,
+)
 from app.core.passwords import check_queue, verify_password
 from app.db.session import commit_and_release
 from app.models import User
@@ -37,6 +42,8 @@ class AuthService:
         user = await self._authenticate(await self.users.get_by_email(email), password)
         if not user.is_active:
             raise InactiveUserError
+        if settings.REQUIRE_VERIFIED_EMAIL and not user.is_verified:
+            raise EmailNotVerifiedError
         await self.rate_limits.refund(*attempts)
         tokens = await self.sessions.create(user.id)
         await self.known_clients.add(email, self.client_ip)

@@ -1,13 +1,29 @@
 """Items: the example of a resource that is scoped to its owner."""
 
-from sqlalchemy import Select, select
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.exceptions import ItemNotFoundError
-from app.db.pagination import paginate
+from app.core.exceptions import NotFoundError
+from app.db.pagination import Page, PageRequest, paginate
 from app.models import Item, User
-from app.schemas.base import PageParams
-from app.schemas.item import ItemCreate, ItemUpdate
+from app.schemas.item import ItemCreate, ItemFilters, ItemUpdate
+
+# The condition of each filter in `ItemFilters`.
+CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
+    "q": lambda text: Item.title.icontains(text, autoescape=True),
+    "owner_id": lambda user_id: Item.owner_id == user_id,
+    "created_after": lambda time: Item.created_at > time,
+    "created_before": lambda time: Item.created_at < time,
+}
+
+
+class ItemNotFoundError(NotFoundError):
+    """No visible item has this id."""
+
+    detail = "Item not found."
 
 
 class ItemService:
@@ -24,10 +40,10 @@ class ItemService:
             raise ItemNotFoundError
         return item
 
-    async def get_many(self, page: PageParams) -> list[Item]:
-        """Return a page of items, oldest first, and one item more if there is a next page."""
-        items = paginate(self._visible(), Item.id, **page.model_dump())
-        return list(await self.db.scalars(items))
+    async def get_many(self, filters: ItemFilters, page: PageRequest) -> Page[Item]:
+        """Return a page of the items that the filters select."""
+        items = self._visible().where(*filters.conditions(CONDITIONS))
+        return await paginate(self.db, items, page, filters.sort)
 
     async def create(self, item_in: ItemCreate) -> Item:
         """Create an item that belongs to the user."""

@@ -1,7 +1,10 @@
 """Users and their privileges."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,14 +16,21 @@ from app.core.exceptions import (
 from app.core.password_policy import reject_guessable
 from app.core.passwords import hash_password
 from app.db.errors import is_unique_violation
-from app.db.pagination import paginate
+from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
 from app.models import User
-from app.schemas.base import PageParams
-from app.schemas.user import UserCreate
+from app.schemas.user import UserCreate, UserFilters
 from app.services.session_service import SessionService
 
 PRIVILEGE_FIELDS = {"is_active", "is_superuser"}  # set by superusers only
+# The condition of each filter in `UserFilters`.
+CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
+    "q": lambda text: or_(
+        User.email.icontains(text, autoescape=True), User.full_name.icontains(text, autoescape=True)
+    ),
+    "is_active": User.is_active.is_,
+    "is_superuser": User.is_superuser.is_,
+}
 
 
 class UserService:
@@ -41,10 +51,10 @@ class UserService:
         """Return the user with this normalized email."""
         return await self.db.scalar(select(User).where(User.email == email))
 
-    async def get_many(self, page: PageParams) -> list[User]:
-        """Return a page of users, oldest first, and one user more if there is a next page."""
-        users = paginate(select(User), User.id, **page.model_dump())
-        return list(await self.db.scalars(users))
+    async def get_many(self, filters: UserFilters, page: PageRequest) -> Page[User]:
+        """Return a page of the users that the filters select."""
+        users = select(User).where(*filters.conditions(CONDITIONS))
+        return await paginate(self.db, users, page, filters.sort)
 
     async def create(
         self, user_in: UserCreate, *, is_superuser: bool = False, is_verified: bool = False

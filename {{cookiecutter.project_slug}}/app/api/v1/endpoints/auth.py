@@ -3,6 +3,7 @@
 from app.api.openapi import problems
 from app.api.routing import Router
 from app.core.exceptions import (
+    EmailNotVerifiedError,
     GuessablePasswordError,
     InactiveUserError,
     InvalidCredentialsError,
@@ -34,7 +35,10 @@ router = Router(prefix="/auth", tags=["authentication"])
 
 
 @router.post(
-    "/login", responses=problems(InvalidCredentialsError, InactiveUserError, RateLimitedError)
+    "/login",
+    responses=problems(
+        InvalidCredentialsError, InactiveUserError, EmailNotVerifiedError, RateLimitedError
+    ),
 )
 async def login(form: LoginFormBody, auth: Auth) -> TokenPair:
     """Log in with email and password: returns the tokens of a new session."""

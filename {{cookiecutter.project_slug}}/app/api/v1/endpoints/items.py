@@ -1,20 +1,36 @@
 """Endpoints of items: one's own, or everyone's for superusers."""
 
+from typing import Annotated
+
+from fastapi import Depends, Query
+
 from app.api.openapi import problems
-from app.api.pagination import LINK_HEADER, PageQuery
+from app.api.pagination import PAGE_RESPONSES, Paging
 from app.api.routing import CollectionRouter
-from app.core.exceptions import ConcurrentChangeError, ItemNotFoundError
-from app.dependencies import Id, Items
+from app.core.exceptions import ConcurrentChangeError
+from app.dependencies import CurrentUser, DbSession
 from app.models import Item
-from app.schemas.item import ItemCreate, ItemRead, ItemUpdate
+from app.schemas.item import ItemCreate, ItemFilters, ItemRead, ItemUpdate
+from app.schemas.types import Id
+from app.services.item_service import ItemNotFoundError, ItemService
 
 router = CollectionRouter(prefix="/items", tags=["items"])
 
 
-@router.get("/", response_model=list[ItemRead], responses=LINK_HEADER)
-async def list_items(page: PageQuery, items: Items) -> list[Item]:
-    """List your items, oldest first; superusers see everyone's."""
-    return page.link_next(await items.get_many(page.params))
+async def get_item_service(db: DbSession, user: CurrentUser) -> ItemService:
+    """Return the item service of the user: endpoints that use it require authentication."""
+    return ItemService(db, user)
+
+
+Items = Annotated[ItemService, Depends(get_item_service)]
+
+
+@router.get("/", response_model=list[ItemRead], responses=PAGE_RESPONSES)
+async def list_items(
+    filters: Annotated[ItemFilters, Query()], paging: Paging, items: Items
+) -> list[Item]:
+    """List your items; superusers see everyone's."""
+    return paging.respond(await items.get_many(filters, paging.page))
 
 
 @router.post("/", response_model=ItemRead, status_code=201)

@@ -1,7 +1,11 @@
 """Endpoints of users: registration, one's own account, and everyone's for superusers."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api.openapi import problems
-from app.api.pagination import LINK_HEADER, PageQuery
+from app.api.pagination import PAGE_RESPONSES, Paging
 from app.api.routing import CollectionRouter
 from app.core.exceptions import (
     ConcurrentChangeError,
@@ -16,7 +20,7 @@ from app.core.exceptions import (
 )
 from app.dependencies import Accounts, CurrentUser, Users, VisibleUser, superuser_only
 from app.models import User
-from app.schemas.user import UserAdminUpdate, UserCreate, UserRead, UserUpdate
+from app.schemas.user import UserAdminUpdate, UserCreate, UserFilters, UserRead, UserUpdate
 
 router = CollectionRouter(prefix="/users", tags=["users"])
 
@@ -32,12 +36,14 @@ UPDATE_ERRORS = (
 @router.get(
     "/",
     response_model=list[UserRead],
-    responses=LINK_HEADER | problems(SuperuserRequiredError),
+    responses=PAGE_RESPONSES | problems(SuperuserRequiredError),
     dependencies=[superuser_only],
 )
-async def list_users(page: PageQuery, users: Users) -> list[User]:
-    """List users, oldest first. Requires a superuser."""
-    return page.link_next(await users.get_many(page.params))
+async def list_users(
+    filters: Annotated[UserFilters, Query()], paging: Paging, users: Users
+) -> list[User]:
+    """List users. Requires a superuser."""
+    return paging.respond(await users.get_many(filters, paging.page))
 
 
 @router.post(
