@@ -8,7 +8,7 @@ ASK := $(shell test -t 0 || echo --no-input)
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help new test check format sandbox
+.PHONY: help new test test-edits check format sandbox
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -16,8 +16,11 @@ help: ## Print this list
 new: $(UV) ## Generate a project beside this checkout, or in OUTPUT= (ANSWERS="database=postgresql ci=none")
 	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK) $(ANSWERS)
 
-test: $(UV) ## Run the tests: bake every pair of choices, and test the projects
-	$(UV) run pytest -n auto
+test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edit them
+	$(UV) run pytest -n auto -m "not more_edits"
+
+test-edits: $(UV) ## Try the rest of the edits, and all of them together
+	$(UV) run pytest -n auto -m more_edits
 
 check: $(UV) ## Lint and type-check
 	$(UV) run ruff check .

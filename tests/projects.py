@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.conftest import environment
 
@@ -26,6 +27,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def in_a_group(value: str, *marks: pytest.MarkDecorator) -> object:
+    """Return a parameter whose tests run on one worker."""
+    return pytest.param(value, marks=[pytest.mark.xdist_group(value), *marks])
 
 
 def without_uv() -> str:

@@ -21,7 +21,7 @@ from playwright.sync_api import ConsoleMessage, sync_playwright
 from requests_oauthlib import OAuth2Session
 
 from tests.conftest import CHOICES, ROOT, Bake
-from tests.projects import UV, Project, free_port, is_ready
+from tests.projects import UV, Project, free_port, in_a_group, is_ready
 
 PASSWORD = "Correct1Horse"  # noqa: S105 - of users that live for a second
 SERVE = ("uvicorn", "app.main:app", "--port")
@@ -43,11 +43,6 @@ async def main():
 asyncio.run(main())
 """
 ANN: dict[str, Any] = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
-
-
-def in_a_group(value: str) -> object:
-    """Return a parameter whose tests run on one worker."""
-    return pytest.param(value, marks=pytest.mark.xdist_group(value))
 
 
 @pytest.fixture(scope="module", params=[in_a_group(value) for value in CHOICES["database"]])

@@ -162,6 +162,8 @@ def _detect_blocking_calls() -> Generator[None]:
     """Fail if code of the service blocks the event loop by a file, a socket or sleep()."""
     with blockbuster_ctx("app") as detector:
         # Allowed: what happens once, before there are requests.
+        for function in detector.functions.values():
+            function.can_block_in("app/main.py", "lifespan")
         for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
             detector.functions[name].can_block_in("app/api/swagger.py", "mount_swagger_ui")
         # Allowed: what the driver reads for a new connection, such as a password file.

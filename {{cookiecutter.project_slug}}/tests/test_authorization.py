@@ -30,7 +30,7 @@ OWNED: dict[str, tuple[str, Any]] = {
 }
 
 
-def rows_of_owned(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - JSON
+def rows_of_owned(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - any JSON
     """Return the rows of a resource: its owner and superusers may do everything."""
     one = path + "{" + name + "}"
     return {
@@ -142,7 +142,7 @@ def test_every_operation_is_in_the_table() -> None:
 
 def row(operation: str, details: dict[str, Any]) -> str:
     """Return the row of an operation, as it would be if everybody who is logged in may use it."""
-    body = "{'field': 'a valid body'}" if "requestBody" in details else "None"
+    body = '{"field": "a valid value"}' if "requestBody" in details else "None"
     success = next(status for status in details["responses"] if status.startswith("2"))
     if "security" not in details:
         return f'    "{operation}": ({body}, ({", ".join([success] * len(ROLES))})),'

@@ -29,8 +29,7 @@ async def test_cors_allows_configured_origins_only(
         assert (response.headers.get("Access-Control-Allow-Origin") == origin) == allowed
         assert response.headers["X-Request-ID"]  # also of a preflight
     assert responses[0].headers.get("Access-Control-Allow-Origin") != "*"
-    exposed = responses[0].headers.get("Access-Control-Expose-Headers", "")
-    assert ("X-Total-Count" in exposed) == allowed
+    assert "X-Total-Count" in responses[0].headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.parametrize("method", ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"])

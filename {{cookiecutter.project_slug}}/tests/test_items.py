@@ -176,6 +176,17 @@ async def test_items_are_filtered_by_time_of_creation(
     assert await titles(as_ann, **params) == found
 
 
+async def test_items_with_long_titles_are_sorted_and_paged(as_ann: AsyncClient) -> None:
+    for number in range(3):
+        title = "".join(chr(0x1F300 + (number + 7 * i) % 250) for i in range(200))
+        assert (await as_ann.post("/items/", json={"title": title})).status_code == 201
+
+    response = await as_ann.get("/items/", params={"sort": "title", "limit": 2})
+    link = response.headers["Link"].partition(">")[0].removeprefix("<")
+
+    assert len((await as_ann.get(f"http://test{link}")).json()) == 1
+
+
 async def test_items_are_sorted_and_counted(as_ann: AsyncClient) -> None:
     for title in "bac":
         await as_ann.post("/items/", json={"title": title})

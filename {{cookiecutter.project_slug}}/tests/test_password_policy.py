@@ -5,9 +5,7 @@ import json
 import pytest
 from httpx2 import AsyncClient
 
-from app.config import settings
 from app.core.password_policy import COMMON_PASSWORDS, MAX_PASSWORD_LENGTH, MIN_HINT_LENGTH
-from app.main import app
 from tests.conftest import OverrideSettings
 from tests.helpers import PASSWORD
 
@@ -47,7 +45,7 @@ async def test_weak_password_is_rejected_with_the_broken_rule(
     assert password not in response.text
 
 
-@pytest.mark.parametrize("password", ["Påsswörd1" + "é" * 91, "Correct Horse 1", "Ünïcödé7A"])
+@pytest.mark.parametrize("password", ["Påsswörd-1" + "é" * 90, "Correct Horse 1", "Ünïcödé-7A"])
 async def test_long_and_unicode_passwords_are_accepted(client: AsyncClient, password: str) -> None:
     await client.post("/users/", json=NEW | {"password": password})
 
@@ -112,13 +110,7 @@ async def test_minimum_password_length_is_a_setting(
     assert responses[0].json()["errors"][0]["msg"] == "must have 20 to 100 characters"
 
 
-def test_openapi_document_has_the_password_lengths() -> None:
-    password = app.openapi()["components"]["schemas"]["UserCreate"]["properties"]["password"]
-
-    assert (password["minLength"], password["maxLength"]) == (settings.PASSWORD_MIN_LENGTH, 100)
-
-
-@pytest.mark.parametrize(("password", "status"), [("Zyxwvu1", 422), ("Zyxwvut1", 201)])
+@pytest.mark.parametrize(("password", "status"), [("Zyxwv-1", 422), ("Zyxwvu-1", 201)])
 async def test_password_of_the_minimum_length_is_accepted(
     client: AsyncClient, password: str, status: int
 ) -> None:

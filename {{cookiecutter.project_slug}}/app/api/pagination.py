@@ -18,10 +18,12 @@ PAGE_RESPONSES: Responses = problems(InvalidCursorError) | {
     }
 }
 
+MAX_CURSOR_LENGTH = 4000  # characters: more than a title of 200 characters needs in base64
 Row = TypeVar("Row")
 
 After = Annotated[
-    str, Query(max_length=2000, description="Cursor of the previous page: use its `Link`")
+    str,
+    Query(max_length=MAX_CURSOR_LENGTH, description="Cursor of the previous page: use its `Link`"),
 ]
 Skip = Annotated[int, Query(ge=0, le=MAX_ID, description="Number of rows to skip")]
 Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of rows")]
@@ -47,13 +49,14 @@ class Pagination:
         return page.rows
 
 
-async def get_pagination(  # noqa: PLR0913, PLR0917 - the parameters of the request
+async def get_pagination(  # noqa: PLR0913 - the parameters of the request
+    *,
     request: Request,
     response: Response,
     after: After = "",
     skip: Skip = 0,
     limit: Limit = 100,
-    count: Count = False,  # noqa: FBT002 - a query parameter
+    count: Count = False,
 ) -> Pagination:
     """Return the requested page."""
     return Pagination(request, response, PageRequest(after, skip, limit, count))

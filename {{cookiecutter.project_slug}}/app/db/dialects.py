@@ -8,6 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import now
 
 DRIVERS = {
     "postgres": "postgresql+asyncpg",
@@ -32,6 +34,12 @@ def with_driver(url: str) -> str:
 def insert(db: AsyncSession, model: type[Any]) -> Insert:
     """Return the INSERT of the database in use, which has ON CONFLICT DO UPDATE (upsert)."""
     return _INSERT[db.get_bind().dialect.name](model)
+
+
+@compiles(now, "sqlite")
+def _now(*_: object, **__: object) -> str:
+    """Return `now()` as text of the length of other timestamps, which are compared as text."""
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
 def engine_options(dialect: str, *, pooler: bool) -> dict[str, Any]:

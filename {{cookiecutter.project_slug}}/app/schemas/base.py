@@ -21,12 +21,10 @@ class WriteSchema(BaseModel):
 
 
 class Filters(BaseModel):
-    """Query parameters of a list: filters, each of which may be omitted, and the order.
+    """Query parameters of a list: filters, each of which may be omitted, and perhaps the order.
 
-    A subclass lists the orders: `sort: Literal["id", "-id", "title"] = "id"`.
+    The order is a list of columns: `sort: Literal["id", "-id", "title", "-title"] = "id"`.
     """
-
-    sort: str = "id"
 
     def conditions(self, table: Mapping[str, Callable[[Any], Condition]]) -> list[Condition]:
         """Return the conditions of the filters that were sent, from a table of all filters."""

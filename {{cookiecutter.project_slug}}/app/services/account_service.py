@@ -26,6 +26,8 @@ from app.services.session_service import SessionService
 from app.services.user_service import PRIVILEGE_FIELDS, UserService
 
 EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
+# Fields of a PATCH body that have rules of their own; all others are columns, set as they are.
+GUARDED_FIELDS = {"email", "password", "current_password", *PRIVILEGE_FIELDS}
 
 
 class AccountService:
@@ -140,8 +142,8 @@ class AccountService:
         if new_hash:
             await self.change_password(user, new_hash)
             await self.emails.send_password_changed(user)
-        if user_in.full_name:
-            user.full_name = user_in.full_name
+        for name, value in user_in.model_dump(exclude_unset=True, exclude=GUARDED_FIELDS).items():
+            setattr(user, name, value)
         if user_in.email and user_in.email != user.email:
             await self.change_email(user, user_in.email)
         if isinstance(user_in, UserAdminUpdate):

@@ -60,7 +60,7 @@ class UserService:
         self, user_in: UserCreate, *, is_superuser: bool = False, is_verified: bool = False
     ) -> User:
         """Create a user. Commits pending changes first, because the password is hashed."""
-        user = User(email=user_in.email, full_name=user_in.full_name)
+        user = User(**user_in.model_dump(exclude={"password"}))
         user.is_superuser, user.is_verified = is_superuser, is_verified
         user.hashed_password = await self.hash_new_password(
             user_in.password, user.email, user.full_name

@@ -1,0 +1,371 @@
+"""Edits of endpoints: other methods, filters, uploads, streams, WebSockets, authentication.
+
+Each docstring says what the edit broke when it was first tried.
+"""
+
+from tests.edits.editor import Editor, add_row, edit, mount
+
+ENDPOINTS, TESTS = "app/api/v1/endpoints/items.py", "tests/test_items.py"
+TABLE = "tests/test_authorization.py"
+GET_ITEM = '@router.get("/{item_id}", response_model=ItemRead'
+
+
+@edit("add an endpoint for superusers")
+def superuser_endpoint(project: Editor) -> None:
+    """The failure of the table of permissions did not say which row was missing."""
+    project.append(
+        "app/api/v1/endpoints/statistics.py",
+        '''"""Endpoints of statistics, for superusers."""
+
+from fastapi import APIRouter
+
+from app.api.openapi import problems
+from app.core.exceptions import SuperuserRequiredError
+from app.dependencies import SuperUser
+
+router = APIRouter(prefix="/statistics", tags=["statistics"])
+
+
+@router.get("/", responses=problems(SuperuserRequiredError))
+async def get_statistics(me: SuperUser) -> dict[str, str]:
+    """Return statistics."""
+    return {"requested_by": me.email}
+''',
+    )
+    mount(project, "statistics")
+    add_row(project, '"GET /statistics/": (None, (401, 403, 403, 403, 401, 200)),')
+
+
+@edit("add an endpoint")
+def put(project: Editor) -> None:
+    """Browsers could not use it: CORS had a list of methods without PUT."""
+    project.before(
+        ENDPOINTS,
+        "@router.delete(",
+        '''@router.put("/{item_id}", response_model=ItemRead, responses=problems(ItemNotFoundError))
+async def replace_item(item_id: Id, item_in: ItemCreate, items: Items) -> Item:
+    """Replace all fields of an item."""
+    return await items.update(item_id, ItemUpdate(**item_in.model_dump()))
+
+
+''',
+    )
+    add_row(project, '"PUT /items/{item_id}": ({"title": "X"}, (401, 200, 404, 404, 401, 200)),')
+    project.append(
+        TESTS,
+        """
+
+async def test_put_replaces_an_item(as_ann: AsyncClient) -> None:
+    item = (await as_ann.post("/items/", json={"title": "Lamp", "description": "Red"})).json()
+
+    replaced = await as_ann.put(f"/items/{item['id']}", json={"title": "Light"})
+
+    assert (replaced.json()["title"], replaced.json()["description"]) == ("Light", None)
+""",
+    )
+
+
+@edit("accept an upload")
+def upload_with_its_own_limit(project: Editor) -> None:
+    """The default limit of 1 MiB overruled the route's own, and 413 was plain text."""
+    project.add_import(ENDPOINTS, "from fastapi import UploadFile")
+    project.append(
+        ENDPOINTS,
+        '''
+
+@router.post(
+    "/{item_id}/picture", max_body_size=5_000_000, responses=problems(ItemNotFoundError)
+)
+async def upload_picture(item_id: Id, file: UploadFile, items: Items) -> int:
+    """Return the size of a picture of an item."""
+    await items.get_by_id(item_id)
+    return len(await file.read())
+''',
+    )
+    add_row(project, '"POST /items/{item_id}/picture": (PICTURE, (401, 200, 404, 404, 401, 200)),')
+    project.replace(TABLE, "FORMS = {", 'FILES = {"POST /items/{item_id}/picture"}\nFORMS = {')
+    project.before(TABLE, "# Operation: body, and", 'PICTURE = {"file": b"x"}\n\n')
+    project.replace(
+        TABLE,
+        '    body = {"data" if operation in FORMS else "json": TABLE[operation][0]}\n',
+        '    kind = "files" if operation in FILES else "data" if operation in FORMS else "json"\n'
+        "    body = {kind: TABLE[operation][0]}\n",
+    )
+    project.append(
+        TESTS,
+        """
+
+@pytest.mark.parametrize(("size", "code"), [(2_000_000, 200), (6_000_000, 413)])
+async def test_picture_has_at_most_5_megabytes(as_ann: AsyncClient, size: int, code: int) -> None:
+    item = (await as_ann.post("/items/", json={"title": "Lamp"})).json()
+    path = f"/items/{item['id']}/picture"
+
+    response = await as_ann.post(path, files={"file": b"x" * size})
+
+    assert response.status_code == code
+    assert code == 200 or response.json()["code"] == "content_too_large"
+""",
+    )
+
+
+@edit("add a filter or a sort order")
+def filter_and_sort(project: Editor) -> None:
+    """The filter was in `/docs`, and was rejected; the next link lost it."""
+    schema, service = "app/schemas/item.py", "app/services/item_service.py"
+    project.before(
+        schema,
+        "    created_before: Timestamp | None",
+        '    has_description: bool | None = Field(None, description="Whether it has one")\n',
+    )
+    project.replace(schema, '"-created_at"]', '"-created_at", "updated_at", "-updated_at"]')
+    project.after(
+        service,
+        '    "created_before": lambda time: Item.created_at < time,\n',
+        '    "has_description": lambda has: Item.description.is_(None) != has,\n',
+    )
+    project.append("app/models/item.py", "Index(None, Item.updated_at)\n")
+    project.append(
+        TESTS,
+        """
+
+async def test_items_are_filtered_by_description_and_sorted_by_change(as_ann: AsyncClient) -> None:
+    await as_ann.post("/items/", json={"title": "a", "description": "A"})
+    second = (await as_ann.post("/items/", json={"title": "b"})).json()["id"]
+    await as_ann.patch(f"/items/{second}", json={"title": "B"})
+
+    assert await titles(as_ann, has_description="true") == ["a"]
+    assert await titles(as_ann, sort="updated_at") == ["B", "a"]
+""",
+    )
+    project.migrate("Sort by updated_at")
+
+
+@edit("they do not declare")
+def query_parameter_as_in_the_tutorial(project: Editor) -> None:
+    """It was rejected with 422, because lists knew the parameters of pages only."""
+    project.replace(
+        ENDPOINTS,
+        "    filters: Annotated[ItemFilters, Query()], paging: Paging, items: Items\n",
+        "    filters: Annotated[ItemFilters, Query()],\n"
+        "    paging: Paging,\n"
+        "    items: Items,\n"
+        "    label: str | None = None,\n",
+    )
+    project.replace(
+        ENDPOINTS,
+        '''    """List your items; superusers see everyone's."""
+''',
+        '''    """List your items; superusers see everyone's."""
+    filters.q = label or filters.q
+''',
+    )
+    project.append(
+        TESTS,
+        """
+
+async def test_items_are_filtered_by_label(as_ann: AsyncClient) -> None:
+    for title in ("Lamp", "Light", "Chair", "Lampshade"):
+        await as_ann.post("/items/", json={"title": title})
+
+    response = await as_ann.get("/items/", params={"label": "Lamp", "limit": 1})
+
+    assert "label=Lamp" in response.headers["Link"]
+""",
+    )
+
+
+@edit("WebSockets take the same dependencies")
+def websocket_for_the_current_user(project: Editor) -> None:
+    """The dependencies asked for a `Request`, which a WebSocket is not: status 500."""
+    project.append(
+        "app/api/v1/endpoints/echo.py",
+        '''"""WebSocket that repeats what the user sends."""
+
+from fastapi import APIRouter, WebSocket
+
+from app.dependencies import CurrentUser
+
+router = APIRouter(prefix="/echo")
+
+
+@router.websocket("/")
+async def echo(socket: WebSocket, me: CurrentUser) -> None:
+    """Send each text back with the email of the user."""
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(f"{me.email}: {text}")
+''',
+    )
+    mount(project, "echo")
+    project.append(
+        "tests/test_echo.py",
+        '''"""Echo."""
+
+from starlette.types import ASGIApp
+
+from app.models import User
+from tests.conftest import LogIn
+from tests.helpers import API, talk
+
+
+async def test_echo_repeats_what_the_user_sends(
+    started_app: ASGIApp, ann: User, log_in: LogIn
+) -> None:
+    token = (await log_in(ann)).headers["Authorization"]
+
+    sent = await talk(started_app, f"{API}/echo/", "Hello", authorization=token)
+
+    assert sent[1]["text"] == "ann@example.com: Hello"
+''',
+    )
+
+
+@edit("A stream opens")
+def streaming_export(project: Editor) -> None:
+    """The stream used the session of its request, and kept connections for ever."""
+    for line in (
+        "from collections.abc import AsyncGenerator",
+        "from fastapi.responses import StreamingResponse",
+        "from app.services.item_service import export_items",
+    ):
+        project.add_import(ENDPOINTS, line)
+    project.before(
+        ENDPOINTS,
+        GET_ITEM,
+        '''@router.get("/export", response_class=StreamingResponse)
+async def export(me: CurrentUser) -> StreamingResponse:
+    """Return all your items as CSV."""
+
+    async def lines() -> AsyncGenerator[str]:
+        async for item in export_items(me):
+            yield f"{item.id},{item.title}\\n"
+
+    return StreamingResponse(lines(), media_type="text/csv")
+
+
+''',
+    )
+    service = "app/services/item_service.py"
+    project.add_import(service, "from collections.abc import AsyncGenerator")
+    project.add_import(service, "from app.db.session import begin_read_only, transaction")
+    project.append(
+        service,
+        '''
+
+async def export_items(user: User) -> AsyncGenerator[Item]:
+    """Yield all items of a user, from a session of its own."""
+    async with transaction() as db:
+        await begin_read_only(db)
+        own = select(Item).where(Item.owner_id == user.id).order_by(Item.id)
+        async for item in await db.stream_scalars(own):
+            yield item
+''',
+    )
+    add_row(project, '"GET /items/export": (None, (401, 200, 200, 200, 401, 200)),')
+    project.append(
+        TESTS,
+        """
+
+async def test_export_has_all_items_of_the_user(as_ann: AsyncClient, as_bob: AsyncClient) -> None:
+    for client in (as_ann, as_bob):
+        await client.post("/items/", json={"title": "Lamp"})
+
+    assert len((await as_ann.get("/items/export")).text.splitlines()) == 1
+""",
+    )
+
+
+@edit("authenticate in another way")
+def api_key_header(project: Editor) -> None:
+    """A test required that there is one security scheme."""
+    project.add_import("app/dependencies.py", "from fastapi.security import APIKeyHeader")
+    project.append(
+        "app/dependencies.py",
+        '''
+api_key_scheme = APIKeyHeader(name="X-API-Key", auto_error=False)
+
+
+async def get_api_key(key: Annotated[str | None, Depends(api_key_scheme)]) -> str:
+    """Return the API key of the request."""
+    if key is None:
+        raise NotAuthenticatedError
+    return key
+
+
+ApiKey = Annotated[str, Depends(get_api_key)]
+''',
+    )
+    project.append(
+        "app/api/v1/endpoints/hooks.py",
+        '''"""Endpoints that other services call with an API key."""
+
+from app.api.routing import Router
+from app.dependencies import ApiKey
+
+router = Router(prefix="/hooks", tags=["hooks"])
+
+
+@router.post("/", status_code=202)
+async def receive_hook(key: ApiKey) -> int:
+    """Receive an event."""
+    return len(key)
+''',
+    )
+    mount(project, "hooks")
+    add_row(project, '"POST /hooks/": (None, (401, 401, 401, 401, 401, 401)),')
+    project.append(
+        "tests/test_hooks.py",
+        '''"""Hooks."""
+
+from httpx2 import AsyncClient
+
+
+async def test_hook_requires_an_api_key(client: AsyncClient) -> None:
+    assert (await client.post("/hooks/", headers={"X-API-Key": "x"})).status_code == 202
+''',
+    )
+
+
+@edit("add an error")
+def own_error(project: Editor) -> None:
+    """A test listed all classes of errors."""
+    service = "app/services/item_service.py"
+    project.add_import(service, "from app.core.exceptions import ConflictError")
+    project.before(
+        service,
+        "class ItemService:",
+        '''class TitleTakenError(ConflictError):
+    """The user has an item with this title."""
+
+    detail = "You already have an item with this title."
+
+
+''',
+    )
+    project.before(
+        service,
+        "        item = Item(**",
+        """        same = self._visible().where(Item.title == item_in.title, Item.title == "Unique")
+        if await self.db.scalar(same):
+            raise TitleTakenError
+""",
+    )
+    project.add_import(ENDPOINTS, "from app.services.item_service import TitleTakenError")
+    project.replace(
+        ENDPOINTS,
+        '@router.post("/", response_model=ItemRead, status_code=201)',
+        "@router.post(\n"
+        '    "/", response_model=ItemRead, status_code=201, responses=problems(TitleTakenError)\n'
+        ")",
+    )
+    project.append(
+        TESTS,
+        """
+
+async def test_second_item_with_a_unique_title_is_a_conflict(as_ann: AsyncClient) -> None:
+    responses = [await as_ann.post("/items/", json={"title": "Unique"}) for _ in range(2)]
+
+    assert [response.status_code for response in responses] == [201, 409]
+    assert responses[1].json()["code"] == "title_taken"
+""",
+    )

@@ -1,0 +1,93 @@
+"""Projects that their users have changed: their own checks and tests stay green.
+
+`make test` tries each edit on one of the databases, `make test-edits` on the others and all of
+them together.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHOICES, TEMPLATE, Bake
+from tests.edits import endpoints, models, settings
+from tests.edits.editor import EDITS, ROWS, Editor
+from tests.edits.mistakes import MISTAKES, Mistake
+from tests.projects import UV, free_port, in_a_group
+
+MODULES = (endpoints, models, settings)
+DATABASES = CHOICES["database"]
+MORE = pytest.mark.more_edits
+
+
+def cases() -> Iterator[object]:
+    """Yield each edit with each database; those beyond the first half are marked."""
+    for number, name in enumerate(EDITS):
+        for position, database in enumerate(DATABASES):
+            marks = [pytest.mark.xdist_group(database)]
+            if number % len(DATABASES) != position:
+                marks.append(MORE)
+            yield pytest.param(database, name, marks=marks)
+
+
+@pytest.fixture(scope="module")
+def installed(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Editor]:
+    """Yield an installed project for a database."""
+    project = Editor(bake(database=request.param))
+    env = project.folder / ".env"
+    env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
+    # A worker tests one database, so that the tests of the project need no workers.
+    project.variables |= {
+        "PATH": f"{Path(UV).parent}:{project.variables['PATH']}",
+        "PYTEST_XDIST_AUTO_NUM_WORKERS": "0",
+    }
+    yield project
+    if request.param == "postgresql":
+        project.run("make", "postgres-stop")
+
+
+@pytest.fixture
+def project(installed: Editor, request: pytest.FixtureRequest) -> Editor:
+    """Return the project without the edits of other tests."""
+    installed.reset(re.sub(r"\W", "_", request.node.name))
+    return installed
+
+
+@pytest.mark.parametrize(("installed", "name"), list(cases()), indirect=["installed"])
+def test_project_stays_green_after_the_edit(project: Editor, name: str) -> None:
+    EDITS[name](project)
+    project.run("make", "format")
+
+    project.run("make", "check")
+    project.run("make", "test")
+
+
+@pytest.mark.parametrize("installed", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.edit.__name__)
+def test_incomplete_edit_fails_with_a_message(project: Editor, mistake: Mistake) -> None:
+    mistake.edit(project)
+
+    with pytest.raises(AssertionError) as failed:
+        project.run(*mistake.command.split())
+
+    for message in mistake.messages:
+        assert message in str(failed.value)
+
+
+@pytest.mark.parametrize("installed", [in_a_group(d, MORE) for d in DATABASES], indirect=True)
+def test_project_stays_green_after_all_edits_together(project: Editor) -> None:
+    for name, edit in EDITS.items():
+        if name != "items_removed":
+            edit(project)
+            project.run("make", "format")
+
+    project.run("make", "ci")
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_edit_follows_a_sentence_of_the_readme_and_says_what_it_found(name: str) -> None:
+    readme = " ".join((TEMPLATE / "README.md").read_text(encoding="utf-8").split())
+
+    assert ROWS[name] in readme
+    assert EDITS[name].__doc__
