@@ -17,7 +17,7 @@ from app.db.base import utc_now
 from app.db.session import async_session_factory
 from app.models import EmailToken, User
 from tests.conftest import HASHED, REAL_DUMMY_HASH
-from tests.helpers import NEW_PASSWORD, PASSWORD, password
+from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, password
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
 
@@ -102,7 +102,7 @@ async def test_no_database_connection_is_held_while_a_password_is_hashed(
     link.expires_at = utc_now() + timedelta(minutes=1)
     db.add(link)
     await db.commit()
-    new = {"email": "new@example.com", "full_name": "New", "password": NEW_PASSWORD}
+    new = NEW_USER | {"email": "new@example.com", "password": NEW_PASSWORD}
     confirmed = {"current_password": PASSWORD}
 
     requests = [

@@ -13,7 +13,7 @@ from app.db.base import utc_now
 from app.models import EmailToken, RateLimitCounter, User
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from tests.conftest import ClientFrom, LogIn, MakeUser, OverrideSettings
-from tests.helpers import NEW_PASSWORD, PASSWORD, Inbox, password
+from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, Inbox, password
 
 RIGHT = {"username": "ann@example.com", "password": PASSWORD}
 WRONG = RIGHT | {"password": "Wrong1Horse"}
@@ -96,9 +96,7 @@ async def test_registration_beyond_the_rate_limit_is_429(
     client: AsyncClient, override_settings: OverrideSettings
 ) -> None:
     override_settings(REGISTRATION_RATE_PER_IP="2/60")
-    people = [
-        {"email": f"p{n}@example.com", "full_name": "P", "password": PASSWORD} for n in range(3)
-    ]
+    people = [NEW_USER | {"email": f"p{n}@example.com", "password": PASSWORD} for n in range(3)]
 
     codes = [(await client.post("/users/", json=person)).status_code for person in people]
 
@@ -156,7 +154,7 @@ async def test_registration_rate_limit_is_per_client_ip(
 
     codes: list[int] = []
     for number in (1, 1, 2):
-        person = {"email": f"p{len(codes)}@example.com", "full_name": "P", "password": PASSWORD}
+        person = NEW_USER | {"email": f"p{len(codes)}@example.com", "password": PASSWORD}
         client = client_from(f"203.0.113.{number}")
         codes.append((await client.post("/users/", json=person)).status_code)
 
@@ -167,7 +165,7 @@ async def test_email_rate_limit_holds_for_repeated_registrations(
     client: AsyncClient, db: AsyncSession, override_settings: OverrideSettings
 ) -> None:
     override_settings(EMAIL_RATE_PER_RECIPIENT="2/60")
-    person = {"email": "victim@example.com", "full_name": "V", "password": PASSWORD}
+    person = NEW_USER | {"email": "victim@example.com", "password": PASSWORD}
 
     tokens = []
     for _ in range(3):
@@ -183,7 +181,7 @@ async def test_failed_registration_does_not_consume_the_email_rate_limit(
     client: AsyncClient, ann: User, db: AsyncSession, override_settings: OverrideSettings
 ) -> None:
     override_settings(EMAIL_RATE_PER_RECIPIENT="1/60")
-    person = {"email": ann.email, "full_name": "A", "password": PASSWORD}
+    person = NEW_USER | {"email": ann.email, "password": PASSWORD}
 
     assert (await client.post("/users/", json=person)).status_code == 409
     await db.delete(ann)
@@ -197,7 +195,7 @@ async def test_rejected_email_change_does_not_consume_the_email_rate_limit(
     as_ann: AsyncClient, client: AsyncClient, db: AsyncSession, override_settings: OverrideSettings
 ) -> None:
     override_settings(EMAIL_RATE_PER_RECIPIENT="2/60")
-    person = {"email": "bob@example.com", "full_name": "B", "password": PASSWORD}
+    person = NEW_USER | {"email": "bob@example.com", "password": PASSWORD}
 
     for email in ("new@example.com", "new@example.com", *["bob@example.com"] * 3):
         await as_ann.patch("/users/me", json={"email": email})
@@ -271,7 +269,7 @@ async def test_email_rate_limit_per_recipient_counts_all_kinds_of_email(
     override_settings: OverrideSettings,
 ) -> None:
     override_settings(EMAIL_RATE_PER_RECIPIENT="3/3600")
-    person = {"email": "victim@example.com", "full_name": "V", "password": PASSWORD}
+    person = NEW_USER | {"email": "victim@example.com", "password": PASSWORD}
     created = await client.post("/users/", json=person)
     path = f"/users/{created.json()['id']}"
     for number in range(5):

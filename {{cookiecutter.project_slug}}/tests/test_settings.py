@@ -14,7 +14,7 @@ from app.main import create_app
 from app.services.rate_limit_service import RateLimit
 from app.setting_types import Rate
 from tests.conftest import OverrideSettings
-from tests.helpers import API, NEW_PASSWORD, ROOT, client_for
+from tests.helpers import API, NEW_PASSWORD, NEW_USER, ROOT, client_for
 
 GOOD = "k3Jd8sLq0vZx7Yt2Nf5RbW9cMh4PgQ6uAe1oTi"
 
@@ -170,7 +170,7 @@ async def test_create_app_uses_the_settings(override_settings: OverrideSettings)
     override_settings(
         PROJECT_NAME="Orders", DOCS=True, API_V1_PREFIX="/v9", REGISTRATION_OPEN=False
     )
-    new = {"email": "new@example.com", "full_name": "New", "password": NEW_PASSWORD}
+    new = NEW_USER | {"email": "new@example.com", "password": NEW_PASSWORD}
 
     async with client_for(create_app()) as client:
         document = (await client.get("/v9/openapi.json")).json()

@@ -47,8 +47,7 @@ def serving(
 ) -> Generator[Server]:
     """Run a server on a free port, with environment variables."""
     program = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1"]
-    defaults = {"DATABASE_URL": database, "REQUIRE_VERIFIED_EMAIL": "false"}
-    environment = os.environ | defaults | variables
+    environment = os.environ | {"DATABASE_URL": database, **variables}
     with (
         log.open("w") as file,
         subprocess.Popen([*program, "--port", "0"], cwd=ROOT, env=environment, stderr=file) as run,

@@ -21,13 +21,13 @@ from alembic import command
 from sqlalchemy import make_url
 
 from tests.database import temporary_database
-from tests.helpers import API, PASSWORD, alembic_config
+from tests.helpers import API, NEW_USER, PASSWORD, alembic_config
 from tests.slow.conftest import on_postgresql, on_sqlite
 from tests.slow.server import serving
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-NEW = {"email": "new@example.com", "full_name": "New", "password": PASSWORD}
+NEW = NEW_USER | {"email": "new@example.com", "password": PASSWORD}
 
 
 @dataclass

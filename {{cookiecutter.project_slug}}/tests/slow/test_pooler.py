@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from sqlalchemy import URL, make_url
 
-from tests.helpers import API, PASSWORD
+from tests.helpers import API, NEW_USER, PASSWORD
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import serving
 
@@ -92,7 +92,7 @@ async def test_service_works_behind_pgbouncer_in_transaction_mode(
 
             async def use_service(number: int) -> list[int]:
                 email = f"pooled{number}@example.com"
-                body = {"email": email, "full_name": "P", "password": PASSWORD}
+                body = NEW_USER | {"email": email, "password": PASSWORD}
                 form = {"username": email, "password": PASSWORD}
                 codes = [(await client.post("/users/", json=body)).status_code]
                 login = await client.post("/auth/login", data=form)

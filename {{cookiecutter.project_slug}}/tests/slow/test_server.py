@@ -24,7 +24,7 @@ from app.db.session import build_engine
 from app.models import RateLimitCounter, User, UserSession
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.session_service import SessionService
-from tests.helpers import API, PASSWORD
+from tests.helpers import API, NEW_USER, PASSWORD
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import Server, serving
 
@@ -58,7 +58,7 @@ def test_server_is_ready_and_serves_swagger_ui(server: str) -> None:
 
 
 def test_new_user_registers_logs_in_and_deletes_the_account(api: httpx2.Client) -> None:
-    ann = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
+    ann = NEW_USER | {"email": "ann@example.com", "password": PASSWORD}
     assert api.post("/users/", json=ann).status_code == 201
     form = {"username": ann["email"], "password": PASSWORD}
     api.headers["Authorization"] = (
@@ -75,7 +75,7 @@ async def test_only_one_of_concurrent_registrations_of_an_email_succeeds(server:
         email = "".join(
             c.upper() if number >> i & 1 else c for i, c in enumerate("racer@example.com")
         )
-        body = {"email": email, "full_name": "Racer", "password": PASSWORD}
+        body = NEW_USER | {"email": email, "password": PASSWORD}
         return (await client.post("/users/", json=body)).status_code
 
     async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
@@ -86,7 +86,7 @@ async def test_only_one_of_concurrent_registrations_of_an_email_succeeds(server:
 
 def register(api: httpx2.Client, name: str) -> dict[str, str]:
     """Register and log in, and return the tokens."""
-    body = {"email": f"{name}@example.com", "full_name": name, "password": PASSWORD}
+    body = NEW_USER | {"email": f"{name}@example.com", "password": PASSWORD}
     assert api.post("/users/", json=body).status_code == 201
     form = {"username": body["email"], "password": PASSWORD}
     tokens: dict[str, str] = api.post("/auth/login", data=form).json()
@@ -120,7 +120,7 @@ async def sessions_of(database: str, email: str) -> int:
 
 async def test_only_one_of_concurrent_uses_of_a_refresh_token_succeeds(server: str) -> None:
     async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
-        body = {"email": "many@example.com", "full_name": "Many", "password": PASSWORD}
+        body = NEW_USER | {"email": "many@example.com", "password": PASSWORD}
         await client.post("/users/", json=body)
         login = await client.post(
             "/auth/login", data={"username": body["email"], "password": PASSWORD}
@@ -214,11 +214,7 @@ async def test_requests_in_flight_are_finished_at_shutdown(database: str, tmp_pa
         async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
 
             async def register(number: int) -> int:
-                body = {
-                    "email": f"last{number}@example.com",
-                    "full_name": "L",
-                    "password": PASSWORD,
-                }
+                body = NEW_USER | {"email": f"last{number}@example.com"}
                 return (await client.post("/users/", json=body)).status_code
 
             requests = [asyncio.create_task(register(number)) for number in range(8)]
@@ -322,7 +318,7 @@ async def test_stop_signals_finish_requests_and_run_the_lifespan_shutdown(
         async with httpx2.AsyncClient(base_url=f"{server.url()}{API}", timeout=30) as client:
             name = f"{len(signals)}{signals[0]}{signals[-1]}"
             bodies = [
-                {"email": f"stop{name}{n}@example.com", "full_name": "S", "password": PASSWORD}
+                NEW_USER | {"email": f"stop{name}{n}@example.com", "password": PASSWORD}
                 for n in range(4)
             ]
             posts = [asyncio.create_task(client.post("/users/", json=body)) for body in bodies]
