@@ -237,3 +237,4 @@ def items_removed(project: Editor) -> None:
         "tests/test_authorization.py", '    "item_id": ("/items/", {"title": "X"}),\n', ""
     )
     project.migrate("Remove items")
+    project.run("make", "coverage")

@@ -1,1 +1,1 @@
-"""FastAPI service: users, authentication and items."""
+"""FastAPI service."""

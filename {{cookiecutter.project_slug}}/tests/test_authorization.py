@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx2 import AsyncClient
+from httpx2 import AsyncClient, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.main import app
@@ -22,6 +22,14 @@ ROLES = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
 WRONG = {"username": "nobody@example.com", "password": "Wrong1Horse"}
 REFRESH = {"grant_type": "refresh_token", "refresh_token": "x.y"}
 RESET = {"token": "x", "new_password": NEW_PASSWORD}
+
+
+class Form(dict[str, str]):
+    """A body that is sent as a form."""
+
+
+class Upload(dict[str, bytes]):
+    """A body that is sent as a form with files: name and content."""
 
 
 # Resources that users own: the name of the id, the path, and a body for POST and PATCH.
@@ -46,8 +54,8 @@ def rows_of_owned(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - a
 TABLE: Table = {
     "GET /health/live": (None, (200, 200, 200, 200, 200, 200)),
     "GET /health/ready": (None, (200, 200, 200, 200, 200, 200)),
-    "POST /auth/login": (WRONG, (401, 401, 401, 401, 401, 401)),
-    "POST /auth/refresh": (REFRESH, (401, 401, 401, 401, 401, 401)),
+    "POST /auth/login": (Form(WRONG), (401, 401, 401, 401, 401, 401)),
+    "POST /auth/refresh": (Form(REFRESH), (401, 401, 401, 401, 401, 401)),
     "POST /auth/logout": (None, (401, 204, 204, 204, 401, 204)),
     "GET /auth/sessions": (None, (401, 200, 200, 200, 401, 200)),
     "DELETE /auth/sessions": (None, (401, 204, 204, 204, 401, 204)),
@@ -67,7 +75,6 @@ TABLE: Table = {
 }
 for name, (path, body) in OWNED.items():
     TABLE |= rows_of_owned(name, path, body)
-FORMS = {"POST /auth/login", "POST /auth/refresh"}
 
 
 @pytest.fixture
@@ -100,31 +107,34 @@ async def ids(owner: User, clients: Clients, db: AsyncSession) -> dict[str, obje
     return ids
 
 
-async def request_status(
+async def send(
     client: AsyncClient, operation: str, ids: dict[str, object], connection: AsyncConnection
-) -> int:
-    """Return the status of an operation, and roll back what it did."""
+) -> Response:
+    """Return the response of an operation, and roll back what it did."""
     method, path = operation.format(**ids).split()
     url = f"http://test{path}" if path.startswith("/health") else path
-    body = {"data" if operation in FORMS else "json": TABLE[operation][0]}
+    body = TABLE[operation][0]
+    kind = "data" if isinstance(body, Form) else "files" if isinstance(body, Upload) else "json"
     async with connection.begin_nested() as before:
-        response = await client.request(method, url, **body)
+        response = await client.request(method, url, **{kind: body})
         await before.rollback()
     assert PASSWORD not in response.text
     assert "hashed" not in response.text
-    return response.status_code
+    return response
 
 
 async def test_every_operation_has_the_status_of_the_table_for_every_role(
     clients: Clients, ids: dict[str, object], connection: AsyncConnection
 ) -> None:
     wrong = []
-    for operation, (_, expected) in TABLE.items():
-        found = [await request_status(clients[role], operation, ids, connection) for role in ROLES]
-        if tuple(found) != expected:
-            wrong.append(f"{operation}: {dict(zip(ROLES, found, strict=True))}, not {expected}")
+    for operation, (_, statuses) in TABLE.items():
+        for role, expected in zip(ROLES, statuses, strict=True):
+            response = await send(clients[role], operation, ids, connection)
+            if response.status_code != expected:
+                found = f"{int(response.status_code)} {response.text[:300]}"
+                wrong.append(f"{operation}, {role}: {expected} in the table, but {found}")
 
-    assert not wrong, "\n".join(["These statuses differ from the TABLE:", *wrong])
+    assert not wrong, "\n".join(["Correct the endpoints or the TABLE:", *wrong])
 
 
 def test_every_operation_is_in_the_table() -> None:
@@ -140,9 +150,17 @@ def test_every_operation_is_in_the_table() -> None:
     assert not surplus, "\n".join([f"Remove from TABLE or OWNED in {FILE}:", *surplus])
 
 
+EXAMPLE_BODIES = {
+    "application/json": '{"field": "a valid value"}',
+    "application/x-www-form-urlencoded": 'Form({"field": "a valid value"})',
+    "multipart/form-data": 'Upload({"file": b"content"})',
+}
+
+
 def row(operation: str, details: dict[str, Any]) -> str:
     """Return the row of an operation, as it would be if everybody who is logged in may use it."""
-    body = '{"field": "a valid value"}' if "requestBody" in details else "None"
+    media_types = details.get("requestBody", {}).get("content", {"": None})
+    body = EXAMPLE_BODIES.get(next(iter(media_types)), "None")
     success = next(status for status in details["responses"] if status.startswith("2"))
     if "security" not in details:
         return f'    "{operation}": ({body}, ({", ".join([success] * len(ROLES))})),'

@@ -2,6 +2,7 @@
 
 import pytest
 from httpx2 import AsyncClient
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +26,7 @@ class DriverError(Exception):
     "error",
     [
         OperationalError("SELECT secret", {}, Exception("server closed the connection")),
-        OperationalError(None, None, FileNotFoundError("secret")),
+        OperationalError(None, None, FileNotFoundError("no such file")),
         PoolTimeoutError("QueuePool limit"),
         ConnectionRefusedError(),
         TimeoutError(),
@@ -46,10 +47,38 @@ async def test_unavailable_database_is_a_503(
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert "secret" not in response.text
-    assert (
-        f"The database is unavailable: {type(getattr(error, 'orig', error)).__name__}."
-        in caplog.text
-    )
+    cause = getattr(error, "orig", error)
+    assert f"The database is unavailable: {type(cause).__name__}" in caplog.text
+    assert str(cause) in caplog.text  # what the operator has to know
+
+
+@pytest.mark.parametrize("column", ["users.missing", "missing.id"])
+async def test_database_that_is_not_migrated_is_a_503_and_the_log_says_what_to_run(
+    client: AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    column: str,
+) -> None:
+    async def fail(users: UserService, *_: object) -> None:
+        table = column.partition(".")[0]
+        await users.db.execute(text(f"SELECT {column} FROM {table}"))  # noqa: S608 - a constant
+
+    monkeypatch.setattr(UserService, "create", fail)
+    response = await client.post("/users/", json=NEW_USER)
+
+    assert response.status_code == 503
+    assert "The database is not migrated: " in caplog.text
+    assert "missing" in caplog.text
+    assert "Run: make migrate" in caplog.text
+
+
+async def test_wrong_sql_is_a_500(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(users: UserService, *_: object) -> None:
+        await users.db.execute(text("SELEC 1"))
+
+    monkeypatch.setattr(UserService, "create", fail)
+
+    assert (await client.post("/users/", json=NEW_USER)).status_code == 500
 
 
 @pytest.mark.parametrize(

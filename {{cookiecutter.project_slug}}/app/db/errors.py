@@ -24,8 +24,11 @@ CONFLICT_CODES = {
     "SQLITE_CONSTRAINT_UNIQUE",
 }
 # SQLSTATEs: connection lost, login rejected, no such database, deadlock, no resources, shutting
-# down or starting; and tables or columns that a migration has not created yet.
-TRANSIENT_SQLSTATES = ("08", "28", "3D", "40", "42P01", "42703", "53", "57P")
+# down or starting.
+TRANSIENT_SQLSTATES = ("08", "28", "3D", "40", "53", "57P")
+# Tables or columns that a migration has not created yet.
+NOT_MIGRATED_SQLSTATES = {"42P01", "42703"}  # undefined_table, undefined_column
+NOT_MIGRATED_MESSAGES = ("no such table", "no such column", "has no column named")  # of SQLite
 # asyncpg raises TimeoutError and ConnectionError, which SQLAlchemy does not wrap.
 UNAVAILABLE_ERRORS = (
     OperationalError,
@@ -34,7 +37,8 @@ UNAVAILABLE_ERRORS = (
     TimeoutError,
     ConnectionError,
 )
-READ_ONLY_CODES = {"SQLITE_READONLY"}  # a bug, though an OperationalError: a GET that writes
+# Bugs, though SQLite's are OperationalErrors: a GET that writes, wrong SQL.
+BUG_CODES = {"SQLITE_ERROR", "SQLITE_READONLY"}
 
 
 @contextmanager
@@ -66,11 +70,27 @@ def _to_domain_error(error: Exception) -> AppError | None:
     if _is_conflict(error):
         logger.warning("Concurrent requests changed the same rows.", exc_info=error)
         return ConcurrentChangeError()
+    if _is_not_migrated(error):
+        logger.error("The database is not migrated: %s. Run: make migrate", _first_line(error))
+        return DatabaseUnavailableError()
     if _is_unavailable(error):
-        cause = getattr(error, "orig", None) or error
-        logger.error("The database is unavailable: %s.", type(cause).__name__)
+        logger.error("The database is unavailable: %s", _first_line(error))
         return DatabaseUnavailableError()
     return None
+
+
+def _first_line(error: Exception) -> str:
+    """Return the class and the message of the driver, without details, which may have values."""
+    cause = getattr(error, "orig", None) or error
+    message, *_ = str(cause).splitlines() or [""]
+    return f"{type(cause).__name__}: {message}" if message else type(cause).__name__
+
+
+def _is_not_migrated(error: Exception) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
+    is_named = any(message in str(error.orig) for message in NOT_MIGRATED_MESSAGES)
+    return _code(error) in NOT_MIGRATED_SQLSTATES or (_code(error) == "SQLITE_ERROR" and is_named)
 
 
 def _is_conflict(error: Exception) -> bool:
@@ -80,7 +100,7 @@ def _is_conflict(error: Exception) -> bool:
 
 
 def _is_unavailable(error: Exception) -> bool:
-    if isinstance(error, DBAPIError) and _code(error) in READ_ONLY_CODES:
+    if isinstance(error, DBAPIError) and _code(error) in BUG_CODES:
         return False
     if isinstance(error, UNAVAILABLE_ERRORS):
         return True

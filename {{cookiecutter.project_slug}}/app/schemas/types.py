@@ -116,6 +116,8 @@ def _to_utc(time: datetime) -> datetime:
 
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+# A number for a column of `Mapped[int]`: PostgreSQL's `integer` has 32 bits.
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 SearchText = Annotated[str, MultilineText(200)]
 Timestamp = Annotated[datetime, AfterValidator(_to_utc)]
 
