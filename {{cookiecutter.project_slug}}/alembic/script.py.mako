@@ -1,4 +1,4 @@
-"""${message}."""
+"""${message.replace("\\", "/").replace('"', "'").replace("\n", " ")[:90]}."""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,6 @@
 """Application factory: routers, middlewares, exception handlers and lifespan."""
 
+import mimetypes
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -34,6 +35,7 @@ async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     """Set up logging and signals; at shutdown, finish background tasks and close the pool."""
     configure_logging()
     handle_stop_signals()
+    mimetypes.init()  # reads files, which would block the event loop in a request
     yield
     await wait_for_all(SHUTDOWN_TIMEOUT)
     await engine.dispose()

@@ -7,6 +7,7 @@ from fastapi import Depends, Query
 from fastapi.security import APIKeyQuery
 from httpx2 import AsyncClient
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from app.api.routing import Router
 from app.main import create_app
@@ -19,6 +20,14 @@ class Model(BaseModel):
     plain: int = 0
     aliased: Annotated[int, Field(alias="alias")] = 0
     either: Annotated[int, Field(validation_alias=AliasChoices("one", AliasPath("two", 0)))] = 0
+
+
+class NamedModel(BaseModel):
+    """Parameters that have a name and an alias."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+    first_name: str = ""
 
 
 class OpenModel(BaseModel):
@@ -45,6 +54,12 @@ async def list_things(
 ) -> str | None:
     """Declare parameters in several ways."""
     return q
+
+
+@router.get("/named")
+async def list_named(model: Annotated[NamedModel, Query()]) -> str:
+    """Declare a parameter with two names."""
+    return model.first_name
 
 
 @router.get("/open")
@@ -99,6 +114,11 @@ async def test_number_of_reported_parameters_is_limited() -> None:
     _, loc, _ = await request("DELETE", "/v1/things?" + "&".join(f"x{n}=" for n in range(1000)))
 
     assert len(loc) == 10
+
+
+@pytest.mark.parametrize("name", ["first_name", "firstName"])
+async def test_name_and_alias_of_a_parameter_are_known(name: str) -> None:
+    assert (await request("GET", f"/v1/named?{name}=x"))[0] == 200
 
 
 async def test_model_that_allows_other_parameters_allows_them() -> None:

@@ -6,6 +6,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import User
+from app.schemas.user import UserAdminUpdate, UserUpdate
+from app.services.account_service import ADMIN_FIELDS
 from tests.conftest import LogIn, MakeUser
 
 
@@ -81,6 +83,12 @@ async def test_users_cannot_change_their_own_privileges(
 ) -> None:
     assert (await as_ann.patch(f"/users/{ann.id}", json={right: True})).status_code == 403
     assert (await as_ann.patch("/users/me", json={right: True})).status_code == 422
+
+
+def test_fields_of_the_schema_for_superusers_are_the_ones_that_users_cannot_set() -> None:
+    assert {"is_active", "is_superuser"} <= ADMIN_FIELDS
+    assert not ADMIN_FIELDS & UserUpdate.model_fields.keys()
+    assert UserAdminUpdate.model_fields.keys() >= ADMIN_FIELDS
 
 
 async def test_deactivation_ends_sessions_for_good(

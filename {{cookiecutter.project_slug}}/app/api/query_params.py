@@ -54,6 +54,8 @@ def _names(name: str, info: Any) -> Iterator[str]:  # noqa: ANN401 - Pydantic's 
     for model in models:
         for field, field_info in model.model_fields.items():
             yield from _aliases(field, field_info.validation_alias or field_info.alias)
+        if model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name"):
+            yield from model.model_fields
         if model.model_config.get("extra") == "allow":
             yield ANY_NAME
     if not models:

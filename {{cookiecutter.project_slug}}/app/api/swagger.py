@@ -1,7 +1,6 @@
 """Swagger UI at `/docs`, with assets of its own: no CDN, and a strict Content-Security-Policy."""
 
 import json
-import mimetypes
 from html import escape
 from importlib.resources import as_file, files
 
@@ -54,6 +53,4 @@ def mount_swagger_ui(app: FastAPI) -> None:
     app.include_router(router)
     with as_file(files(fastapi_offline) / "static") as folder:
         app.mount("/docs/assets", StaticFiles(directory=folder))
-    # Both read files when first used, which would block the event loop in a request.
-    mimetypes.init()
-    app.openapi()
+    app.openapi()  # built now: later, it would block the event loop in a request

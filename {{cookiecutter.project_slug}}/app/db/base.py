@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import Enum as PythonEnum
 from typing import Any, Literal
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator, func
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Table, TypeDecorator, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -58,7 +58,12 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON,
         list[str]: JSON,
     }
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - ids are never reused
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """Let SQLite never reuse ids, as PostgreSQL does."""
+        super().__init_subclass__(**options)
+        if isinstance(table := cls.__dict__.get("__table__"), Table):
+            table.kwargs["sqlite_autoincrement"] = True
 
 
 class IdMixin:

@@ -23,11 +23,13 @@ from app.services.email_service import EmailService, Purpose
 from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.session_service import SessionService
-from app.services.user_service import PRIVILEGE_FIELDS, UserService
+from app.services.user_service import UserService
 
 EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
-# Fields of a PATCH body that have rules of their own; all others are columns, set as they are.
-GUARDED_FIELDS = {"email", "password", "current_password", *PRIVILEGE_FIELDS}
+# Fields that only superusers set.
+ADMIN_FIELDS = UserAdminUpdate.model_fields.keys() - UserUpdate.model_fields.keys()
+# Fields that have rules of their own; all others are columns, set as they are.
+GUARDED_FIELDS = {"email", "password", "current_password", "is_active", "is_superuser"}
 
 
 class AccountService:
@@ -80,7 +82,7 @@ class AccountService:
         Verifying and hashing passwords come first, while no connection is held; then the rows are
         locked and checked again, then all changes are applied in one transaction.
         """
-        if user_in.model_fields_set & PRIVILEGE_FIELDS and not actor.is_superuser:
+        if user_in.model_fields_set & ADMIN_FIELDS and not actor.is_superuser:
             raise SuperuserRequiredError
         email, full_name = user_in.email or user.email, user_in.full_name or user.full_name
         if user_in.password:
@@ -130,7 +132,7 @@ class AccountService:
 
     async def _lock(self, user: User, user_in: UserUpdate, verified_hash: str | None) -> None:
         """Lock and read again what is changed, after the slow work: superusers, then the user."""
-        if False in {getattr(user_in, name, None) for name in PRIVILEGE_FIELDS}:
+        if isinstance(user_in, UserAdminUpdate) and _revokes_privileges(user_in):
             await self.users.ensure_other_superuser(user)
         reloaded = await self.users.reload_unchanged(user, verified_hash)
         if verified_hash and not (reloaded and reloaded.is_active):
@@ -151,6 +153,10 @@ class AccountService:
                 user, is_active=user_in.is_active, is_superuser=user_in.is_superuser
             )
         await self.users.flush()
+
+
+def _revokes_privileges(user_in: UserAdminUpdate) -> bool:
+    return user_in.is_active is False or user_in.is_superuser is False
 
 
 async def _send_requested_token(email: str, purpose: Purpose) -> None:

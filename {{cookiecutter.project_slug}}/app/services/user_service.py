@@ -22,7 +22,6 @@ from app.models import User
 from app.schemas.user import UserCreate, UserFilters
 from app.services.session_service import SessionService
 
-PRIVILEGE_FIELDS = {"is_active", "is_superuser"}  # set by superusers only
 # The condition of each filter in `UserFilters`.
 CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "q": lambda text: or_(
