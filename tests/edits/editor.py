@@ -43,6 +43,7 @@ class Editor(Project):
     def append(self, file: str, text: str) -> None:
         """Add a text to a file, which may be new."""
         path = self.folder / file
+        path.parent.mkdir(exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         path.write_text(before + text, encoding="utf-8")
 

@@ -367,3 +367,41 @@ async def test_second_item_with_a_unique_title_is_a_conflict(as_ann: AsyncClient
     assert responses[1].json()["code"] == "title_taken"
 """,
     )
+
+
+@edit("add a version of the API")
+def second_version_of_the_api(project: Editor) -> None:
+    """The table of permissions put the first prefix before every path; redirects broke it."""
+    project.append("app/api/v2/__init__.py", '"""Version 2."""\n')
+    project.append(
+        "app/api/v2/router.py",
+        '''"""Routers of version 2."""
+
+from fastapi.responses import RedirectResponse
+
+from app.api.routing import Router
+from app.dependencies import CurrentUser
+
+api_router = Router()
+
+
+@api_router.get("/me")
+async def get_my_email(me: CurrentUser) -> str:
+    """Return your email."""
+    return me.email
+
+
+@api_router.get("/old", response_class=RedirectResponse, status_code=307)
+async def get_old() -> str:
+    """Redirect to what has moved."""
+    return "/api/v2/me"
+''',
+    )
+    project.add_import("app/main.py", "from app.api.v2 import router as v2")
+    project.before(
+        "app/main.py",
+        "    extend_openapi(app)",
+        '    app.include_router(v2.api_router, prefix="/api/v2", responses=unavailable)\n',
+    )
+    add_row(project, '"GET /api/v2/me": (None, (401, 200, 200, 200, 401, 200)),')
+    add_row(project, '"GET /api/v2/old": (None, (307, 307, 307, 307, 307, 307)),')

@@ -397,11 +397,45 @@ def test_changed_server_default_is_found(config: Config) -> None:
     assert str(found.value).count("modify_default") == 2
 
 
-def test_dropped_column_is_named(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+def test_column_that_becomes_required_is_named(
+    config: Config, scripts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_migration(scripts, CREATE_THINGS)
+    add_migration(scripts, "op.add_column('things', sa.Column('note', sa.String(9)))")
+    command.upgrade(config, "head")
+    metadata = MetaData()
+    things = Table("things", metadata, Column("id", Integer, primary_key=True))
+    things.append_column(Column("note", String(9), nullable=False))
+
+    autogenerate(config, metadata)
+
+    assert "Rows may have no value for things.note" in capsys.readouterr().out
+
+
+def test_required_column_can_be_dropped_and_the_migration_downgraded_with_rows(
+    config: Config, scripts: Path
+) -> None:
+    required = "sa.Column('x', sa.Integer, nullable=False)"
+    add_migration(scripts, CREATE_THINGS.removesuffix(")") + f", {required})")
+    command.upgrade(config, "head")
+    metadata = MetaData()
+    Table("things", metadata, Column("id", Integer, primary_key=True))
+    autogenerate(config, metadata)
+    command.upgrade(config, "head")
+    run(config.attributes["url"], lambda connection: connection.execute(INSERT_THING))
+
+    command.downgrade(config, "-1")
+
+
+def test_dropped_tables_and_columns_are_named(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
     autogenerate(config, OtherBase.metadata)
     command.upgrade(config, "head")
-    capsys.readouterr()
+    metadata = MetaData()
+    Table("things", metadata, Column("id", Integer, primary_key=True))
 
-    autogenerate(config, MetaData())
+    autogenerate(config, metadata)
 
-    assert re.search("drops (parts, things|things, parts), with the data", capsys.readouterr().out)
+    (printed,) = re.findall(r"drops (.*), with the data", capsys.readouterr().out)
+    assert {"parts", "things.note"} <= {*printed.split(", ")}
