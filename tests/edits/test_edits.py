@@ -1,7 +1,7 @@
 """Projects that their users have changed: their own checks and tests stay green.
 
-`make test` tries each edit on one of the databases, `make test-edits` on the others and all of
-them together.
+`make test` tries each edit on one of the databases. `make test-edits` tries those of the models on
+the other one, and all edits together on both.
 """
 
 import re
@@ -22,13 +22,14 @@ MORE = pytest.mark.more_edits
 
 
 def cases() -> Iterator[object]:
-    """Yield each edit with each database; those beyond the first half are marked."""
-    for number, name in enumerate(EDITS):
+    """Yield each edit with one database, those of the models with each."""
+    for number, (name, edit) in enumerate(EDITS.items()):
         for position, database in enumerate(DATABASES):
-            marks = [pytest.mark.xdist_group(database)]
-            if number % len(DATABASES) != position:
-                marks.append(MORE)
-            yield pytest.param(database, name, marks=marks)
+            group = pytest.mark.xdist_group(database)
+            if number % len(DATABASES) == position:
+                yield pytest.param(database, name, marks=[group])
+            elif edit.__module__ == models.__name__:
+                yield pytest.param(database, name, marks=[group, MORE])
 
 
 @pytest.fixture(scope="module")
