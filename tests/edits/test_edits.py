@@ -68,6 +68,7 @@ def test_project_stays_green_after_the_edit(project: Editor, name: str) -> None:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.edit.__name__)
 def test_incomplete_edit_fails_with_a_message(project: Editor, mistake: Mistake) -> None:
     mistake.edit(project)
+    project.run("make", "format")
 
     with pytest.raises(AssertionError) as failed:
         project.run(*mistake.command.split())

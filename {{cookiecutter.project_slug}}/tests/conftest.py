@@ -194,7 +194,9 @@ def _detect_blocking_calls() -> Generator[None]:
         for function in detector.functions.values():
             function.can_block_in("app/main.py", "create_app")
             function.can_block_in("app/main.py", "lifespan")
-            function.can_block_in("app/db/autogenerate.py", "tables_of_migrations")  # a command
+            function.can_block_in(
+                "app/db/autogenerate/compare.py", "tables_of_migrations"
+            )  # a command
         # Allowed: what the driver reads for a new connection, such as a password file.
         for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
             place = "asyncpg/connect_utils.py"
