@@ -117,7 +117,9 @@ MISTAKES = [
         ("Only the HTTP layer imports FastAPI BROKEN", "app.services.item_service -> fastapi"),
     ),
     Mistake(service_that_commits, TEST.format("transactions"), ("use commit_and_release()",)),
-    Mistake(two_endpoints_of_one_name, TEST.format("openapi"), ("Duplicate Operation ID list_items",)),
+    Mistake(
+        two_endpoints_of_one_name, TEST.format("openapi"), ("Duplicate Operation ID list_items",)
+    ),
     Mistake(undocumented_error, TEST.format("openapi"), ("responses=problems(...)",)),
     Mistake(module_without_layer, "make check", ("app.tools",)),
 ]
