@@ -62,7 +62,7 @@ class Editor(Project):
         """Add a setting and its row in the README."""
         last = "    @property\n    def docs"
         self.before("app/config.py", last, f"    {field}\n\n")
-        self.append_row("| `ALLOWED_ORIGINS` |", row)
+        self.append_row("| `", row)  # the table of settings is the last one
 
     def append_row(self, last: str, row: str) -> None:
         """Add a row to a table of the README, after the one that begins with a text."""
