@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx2
 
@@ -72,11 +73,11 @@ async def titles(url: str) -> set[str]:
     """Return the titles of all items, page after page."""
     found: set[str] = set()
     async with client_of(url) as client:
-        after: int | None = 0
-        while after is not None:
-            page = (await client.get("/items/", params={"after": after})).json()
-            found |= {item["title"] for item in page}
-            after = page[-1]["id"] if page else None
+        page = await client.get("/items/")
+        found |= {item["title"] for item in page.json()}
+        while "next" in page.links:
+            page = await client.get(urljoin(url, page.links["next"]["url"]))
+            found |= {item["title"] for item in page.json()}
     return found
 
 
