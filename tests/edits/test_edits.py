@@ -4,7 +4,6 @@
 the other one, and all edits together on both.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,9 +48,9 @@ def installed(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Editor]:
 
 
 @pytest.fixture
-def project(installed: Editor, request: pytest.FixtureRequest) -> Editor:
+def project(installed: Editor, tmp_path: Path) -> Editor:
     """Return the project without the edits of other tests."""
-    installed.reset(re.sub(r"\W", "_", request.node.name))
+    installed.reset(tmp_path.name)  # a short name that no other test has
     return installed
 
 
