@@ -33,9 +33,9 @@ AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
 class AccessTokenScheme(OAuth2PasswordBearer):
     """FastAPI's own, which reads a header only, for WebSockets as well."""
 
-    async def __call__(self, connection: HTTPConnection) -> str | None:
+    async def __call__(self, request: HTTPConnection) -> str | None:
         """Return the access token, or None."""
-        return await super().__call__(cast("Request", connection))
+        return await super().__call__(cast("Request", request))
 
 
 oauth2_scheme = AccessTokenScheme(

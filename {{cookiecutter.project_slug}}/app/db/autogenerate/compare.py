@@ -22,18 +22,19 @@ class PortableImpl(DefaultImpl):
 
     def compare_server_default(
         self,
-        _inspected_column: object,
-        column: sa.Column[Any],
-        _rendered_default: object,
-        inspected_default: str | None,
+        inspector_column: object,  # noqa: ARG002 - Alembic's signature
+        metadata_column: sa.Column[Any],
+        rendered_metadata_default: object,  # noqa: ARG002 - Alembic's signature
+        rendered_inspector_default: str | None,
     ) -> bool:
         """Return whether a server default has changed; databases add quotes and casts to it."""
-        default = getattr(column.server_default, "arg", None)
-        if default is None or inspected_default is None:
-            return default is not None or inspected_default is not None
+        default = getattr(metadata_column.server_default, "arg", None)
+        if default is None or rendered_inspector_default is None:
+            return default is not None or rendered_inspector_default is not None
+        stored = plain_text(rendered_inspector_default)
         if isinstance(default, sa.TextClause):
-            return plain_text(str(default)) != plain_text(inspected_default)
-        return isinstance(default, str) and default != plain_text(inspected_default)
+            return plain_text(str(default)) != stored
+        return isinstance(default, str) and default != stored
 
 
 class PortablePostgresqlImpl(PortableImpl, PostgresqlImpl):
