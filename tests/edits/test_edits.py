@@ -1,6 +1,6 @@
 """Projects that their users have changed: their own checks and tests stay green.
 
-`make test` tries each edit on one of the databases. `make test-edits` tries those of the models on
+`make test` makes each edit on one of the databases. `make test-edits` makes those of the models on
 the other one, and all edits together on both.
 """
 
