@@ -1,6 +1,7 @@
 # The commands of the template. The first one that you run installs what is missing.
 
 OUTPUT ?= ..
+DATABASE ?= postgresql
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 ASK := $(shell test -t 0 || echo --no-input)
 
@@ -8,7 +9,7 @@ ASK := $(shell test -t 0 || echo --no-input)
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help new test test-edits check format sandbox
+.PHONY: help new test test-edits bench check format sandbox
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -21,6 +22,9 @@ test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edi
 
 test-edits: $(UV) ## Try the rest of the edits, and all of them together
 	$(UV) run pytest -n auto -m more_edits
+
+bench: $(UV) ## Measure the speed of the service, on PostgreSQL or DATABASE=sqlite (6 minutes)
+	$(UV) run python -m benchmarks.speed $(DATABASE)
 
 check: $(UV) ## Lint and type-check
 	$(UV) run ruff check .

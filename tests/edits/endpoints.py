@@ -241,7 +241,7 @@ async def export(me: CurrentUser) -> CSVResponse:
         "import csv",
         "from collections.abc import AsyncGenerator",
         "from io import StringIO",
-        "from app.db.session import begin_read_only, transaction",
+        "from app.db.session import transaction",
     ):
         project.add_import(service, line)
     project.append(
@@ -250,8 +250,7 @@ async def export(me: CurrentUser) -> CSVResponse:
 
 async def export_items(user: User) -> AsyncGenerator[str]:
     """Yield the items of a user as lines of CSV, from a database session of its own."""
-    async with transaction() as db:
-        await begin_read_only(db)
+    async with transaction(read_only=True) as db:
         own = select(Item).where(Item.owner_id == user.id).order_by(Item.id)
         async for item in await db.stream_scalars(own):
             line = StringIO()
@@ -343,7 +342,8 @@ def own_error(project: Editor) -> None:
     project.before(
         service,
         "        item = Item(**",
-        """        same = self._visible().where(Item.title == item_in.title, Item.title == "Unique")
+        """        own = Item.owner_id == self.user.id
+        same = select(Item).where(own, Item.title == item_in.title, Item.title == "Unique")
         if await self.db.scalar(same):
             raise TitleTakenError
 """,

@@ -17,7 +17,7 @@ from app.core.exceptions import (
     UserNotFoundError,
 )
 from app.core.security import TokenPayload, verify_access_token
-from app.db.session import begin_read_only, commit_and_release, get_db
+from app.db.session import commit_and_release, get_db
 from app.models import User
 from app.schemas.auth import LoginForm, RefreshForm
 from app.schemas.types import Id, RandomId
@@ -31,11 +31,16 @@ AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
 
 
 class AccessTokenScheme(OAuth2PasswordBearer):
-    """FastAPI's own, which reads a header only, for WebSockets as well."""
+    """FastAPI's own, for WebSockets as well, and with verification of the token."""
 
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        """Return the access token, or None."""
-        return await super().__call__(cast("Request", request))
+    async def __call__(self, request: HTTPConnection) -> TokenPayload:  # type: ignore[override]
+        """Verify the access token of the only Authorization header (RFC 6750 §2)."""
+        token = await super().__call__(cast("Request", request))
+        if token is None:
+            raise NotAuthenticatedError
+        if len(request.headers.getlist("Authorization")) > 1:
+            raise InvalidTokenError
+        return verify_access_token(token)
 
 
 oauth2_scheme = AccessTokenScheme(
@@ -50,18 +55,9 @@ LoginFormBody = Annotated[LoginForm, Form()]
 RefreshFormBody = Annotated[RefreshForm, Form()]
 
 
-async def get_db_session(
-    connection: HTTPConnection,
-    # scope="function": commit before the response is sent, so that a failure is an error response.
-    db: Annotated[AsyncSession, Depends(get_db, scope="function")],
-) -> AsyncSession:
-    """Return the database session of the request; GET and HEAD get a read-only transaction."""
-    if connection.scope.get("method") in {"GET", "HEAD"}:
-        await begin_read_only(db)
-    return db
-
-
-DbSession = Annotated[AsyncSession, Depends(get_db_session)]
+# scope="function": commit before the response is sent, so that a failure is an error response.
+DbSession = Annotated[AsyncSession, Depends(get_db, scope="function")]
+CurrentToken = Annotated[TokenPayload, Depends(oauth2_scheme)]
 
 
 async def get_client_ip(connection: HTTPConnection) -> str:
@@ -110,28 +106,12 @@ Sessions = Annotated[SessionService, Depends(get_session_service)]
 Users = Annotated[UserService, Depends(get_user_service)]
 
 
-async def get_token(
-    connection: HTTPConnection, token: Annotated[str | None, Depends(oauth2_scheme)]
-) -> TokenPayload:
-    """Verify the access token of the only Authorization header (RFC 6750 §2)."""
-    if token is None:
-        raise NotAuthenticatedError
-    if len(connection.headers.getlist("Authorization")) > 1:
-        raise InvalidTokenError
-    return verify_access_token(token)
-
-
-CurrentToken = Annotated[TokenPayload, Depends(get_token)]
-
-
-async def get_current_user(
-    connection: HTTPConnection, token: CurrentToken, sessions: Sessions
-) -> User:
+async def get_current_user(connection: HTTPConnection, db: DbSession, token: CurrentToken) -> User:
     """Return the active user who sent the request, or opened the WebSocket."""
-    user = await sessions.get_user(token)
+    user = await SessionService(db).get_user(token)
     connection.state.user_id = user.id  # for the access log
     if connection.scope["type"] == "websocket":
-        await commit_and_release(sessions.db)  # it may stay open for hours
+        await commit_and_release(db)  # it may stay open for hours
     return user
 
 

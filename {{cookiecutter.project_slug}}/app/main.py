@@ -19,13 +19,13 @@ from app.api.middleware import (
 )
 from app.api.openapi import COMMON_RESPONSES, extend_openapi, operation_id, problems
 from app.api.swagger import mount_swagger_ui
-from app.api.v1.router import api_router
+from app.api.v1.router import api_routers
 from app.config import PROJECT, settings
 from app.core.background import wait_for_all
 from app.core.exceptions import DatabaseUnavailableError, OverloadedError
 from app.core.logging import configure_logging
 from app.core.shutdown import handle_stop_signals
-from app.db.session import engine
+from app.db.session import engine, read_engine
 
 SHUTDOWN_TIMEOUT = 10  # seconds that background tasks have to finish
 
@@ -39,6 +39,7 @@ async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     yield
     await wait_for_all(SHUTDOWN_TIMEOUT)
     await engine.dispose()
+    await read_engine.dispose()
 
 
 def middlewares() -> list[Middleware]:
@@ -79,7 +80,8 @@ def create_app() -> FastAPI:
     )
     app.include_router(health.router)
     unavailable = problems(DatabaseUnavailableError, OverloadedError)
-    app.include_router(api_router, prefix=settings.API_V1_PREFIX, responses=unavailable)
+    for router in api_routers:
+        app.include_router(router, prefix=settings.API_V1_PREFIX, responses=unavailable)
     extend_openapi(app)
     if settings.docs:
         mount_swagger_ui(app)

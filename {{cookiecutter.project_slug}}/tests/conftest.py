@@ -19,6 +19,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import ORMExecuteState, Session
 from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
@@ -54,7 +55,7 @@ os.environ |= {
 from app import main
 from app.config import Settings, settings
 from app.core import background, email, passwords
-from app.db.session import async_session_factory, engine
+from app.db.session import async_session_factory, engine, read_engine, read_session_factory
 from app.main import app
 from app.models import User
 from app.services import account_service
@@ -133,9 +134,29 @@ def statements() -> Generator[list[str]]:
         if arguments[2].startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
             executed.append(arguments[2])
 
-    event.listen(engine.sync_engine, "before_cursor_execute", record)
+    for one in (engine, read_engine):
+        event.listen(one.sync_engine, "before_cursor_execute", record)
     yield executed
-    event.remove(engine.sync_engine, "before_cursor_execute", record)
+    for one in (engine, read_engine):
+        event.remove(one.sync_engine, "before_cursor_execute", record)
+
+
+class ReadOnlySession(Session):
+    """Rejects writes, as the database does outside of tests, where GET has another connection."""
+
+
+def _reject_write(*_: object) -> None:
+    message = "a GET request must not write: its database session is read-only"
+    raise AssertionError(message)
+
+
+event.listen(ReadOnlySession, "before_flush", _reject_write)
+
+
+@event.listens_for(ReadOnlySession, "do_orm_execute")
+def _reject_write_statement(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        _reject_write()
 
 
 @pytest.fixture
@@ -143,9 +164,15 @@ async def connection(started_app: ASGIApp) -> AsyncGenerator[AsyncConnection]:
     """Yield the connection of a test, in a transaction that is rolled back afterwards."""
     del started_app  # which closes the engine when it stops
     async with engine.connect() as connection, connection.begin() as transaction:
-        async_session_factory.configure(bind=connection, join_transaction_mode="create_savepoint")
+        options: dict[str, Any] = {"bind": connection, "join_transaction_mode": "create_savepoint"}
+        async_session_factory.configure(**options)
+        read_session_factory.configure(**options, sync_session_class=ReadOnlySession)
         yield connection
-        async_session_factory.configure(bind=engine, join_transaction_mode="conditional_savepoint")
+        options["join_transaction_mode"] = "conditional_savepoint"
+        async_session_factory.configure(**options | {"bind": engine})
+        read_session_factory.configure(
+            **options | {"bind": read_engine, "sync_session_class": Session}
+        )
         await transaction.rollback()
 
 

@@ -38,7 +38,8 @@ def claims(**changes: object) -> dict[str, Any]:
 
 def forge(payload: object, header: object = HS256, key: str = KEY) -> str:
     """Sign any payload and header, which a library would reject."""
-    message = ".".join(_encode(json.dumps(part).encode()) for part in (header, payload))
+    parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, payload))
+    message = ".".join(map(_encode, parts))
     signature = hmac.digest(key.encode(), message.encode(), "sha256")
     return f"{message}.{_encode(signature)}"
 

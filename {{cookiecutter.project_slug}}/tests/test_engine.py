@@ -1,19 +1,23 @@
-"""Engine: connections, read-only transactions and errors of both databases."""
+"""Engine: connections, pools, read-only connections and errors of both databases."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from socket import gaierror
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.config import settings
-from app.db.dialects import READ_ONLY, engine_listeners, engine_options
-from app.db.session import begin_read_only, build_engine
+from app.db.dialects import MAX_CONNECTION_AGE, POOL_SIZE, engine_listeners, engine_options
+from app.db.session import build_engine
+from app.models import User
 
 
 @pytest.fixture
@@ -32,6 +36,23 @@ async def engine(_migrated: None) -> AsyncGenerator[AsyncEngine]:
     await engine.dispose()
 
 
+@pytest.fixture
+async def read_engine(_migrated: None) -> AsyncGenerator[AsyncEngine]:
+    """Yield a read-only engine of the test database."""
+    engine = build_engine(settings.DATABASE_URL, read_only=True)
+    yield engine
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def busy(engine: AsyncEngine) -> AsyncGenerator[None]:
+    """Use all connections of a pool."""
+    async with AsyncExitStack() as stack:
+        for _ in range(POOL_SIZE):
+            await stack.enter_async_context(engine.connect())
+        yield
+
+
 @pytest.mark.parametrize(
     ("pragma", "value"), [("foreign_keys", 1), ("journal_mode", "wal"), ("busy_timeout", 5000)]
 )
@@ -42,12 +63,13 @@ async def test_sqlite_connection_sets_foreign_keys_wal_and_busy_timeout(
         assert (await connection.execute(text(f"PRAGMA {pragma}"))).scalar() == value
 
 
-async def test_read_only_transaction_does_not_wait_for_a_writer(sqlite: AsyncEngine) -> None:
-    async with sqlite.connect() as writer, sqlite.connect() as reader:
+async def test_read_only_connection_does_not_wait_for_a_writer(sqlite: AsyncEngine) -> None:
+    read_only = build_engine(sqlite.url.render_as_string(), read_only=True)
+    async with sqlite.connect() as writer, read_only.connect() as reader:
         await writer.execute(text("CREATE TABLE things (id INTEGER)"))
-        await reader.execution_options(**READ_ONLY)
 
         assert (await reader.execute(text("SELECT count(*) FROM sqlite_master"))).scalar() == 0
+    await read_only.dispose()
 
 
 async def test_write_transaction_on_sqlite_locks_at_once(sqlite: AsyncEngine) -> None:
@@ -84,47 +106,111 @@ async def test_connection_failure_is_an_operational_error(
     await engine.dispose()
 
 
-async def test_read_only_transaction_rejects_writes_and_the_next_one_writes(
-    engine: AsyncEngine,
-) -> None:
-    write = text("DELETE FROM users WHERE id = 0")
-    async with AsyncSession(engine) as db:  # one connection, used again and again
-        for _ in range(2):
-            await begin_read_only(db)
+async def test_read_only_connection_rejects_writes(read_engine: AsyncEngine) -> None:
+    async with AsyncSession(read_engine) as db:
+        for _ in range(2):  # on one connection, used again
             with pytest.raises(DBAPIError, match=r"read-?only"):
-                await db.execute(write)
+                await db.execute(text("DELETE FROM users WHERE id = 0"))
             await db.rollback()
-            await db.execute(write)
-            await db.commit()
+
+
+async def test_read_only_connection_has_no_transactions(
+    engine: AsyncEngine, read_engine: AsyncEngine
+) -> None:
+    name = text("SELECT count(*) FROM users WHERE email = 'new@example.com'")
+    async with AsyncSession(read_engine) as reader, AsyncSession(engine) as writer:
+        before = await reader.scalar(name)
+        writer.add(User(email="new@example.com", full_name="New", hashed_password=""))
+        await writer.commit()
+        after = await reader.scalar(name)
+        await writer.execute(text("DELETE FROM users WHERE email = 'new@example.com'"))
+        await writer.commit()
+
+    assert (before, after) == (0, 1)
+
+
+async def test_connections_are_reused(read_engine: AsyncEngine) -> None:
+    opened: list[object] = []
+    event.listen(read_engine.sync_engine, "connect", lambda *arguments: opened.append(arguments))
+
+    async def read() -> None:
+        async with read_engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    for _ in range(3):  # SQLAlchemy's default would open 15, and close 10 each time
+        await asyncio.gather(*(read() for _ in range(64)))
+
+    assert len(opened) == POOL_SIZE
+
+
+async def test_nobody_takes_the_connection_that_another_waits_for(
+    read_engine: AsyncEngine,
+) -> None:
+    served = [0] * 3 * POOL_SIZE
+
+    async def work(number: int) -> None:
+        while sum(served) < 20 * len(served):
+            async with read_engine.connect() as connection:
+                served[number] += 1
+                await connection.execute(text("SELECT 1"))
+
+    async with busy(read_engine):  # opens all connections, which takes different times
+        pass
+    await asyncio.gather(*(work(number) for number in range(len(served))))
+
+    assert max(served) - min(served) <= 2
+
+
+async def test_pool_timeout_is_an_error(sqlite: AsyncEngine) -> None:
+    pool: Any = sqlite.pool
+    pool._timeout = 0.01  # noqa: SLF001 - 5 seconds would be long for a test
+    async with busy(sqlite):
+        with pytest.raises(PoolTimeoutError, match="No connection was free"):
+            await sqlite.connect()
+
+    async with sqlite.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+
+
+async def test_connection_that_the_server_has_closed_is_replaced(engine: AsyncEngine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server.")
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        driver_connection: Any = raw.driver_connection
+    await driver_connection.close()
+
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
 
 
 @pytest.mark.parametrize("pooler", [True, False])
 def test_prepared_statements_are_not_cached_behind_a_pooler(
     pooler: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
-    arguments = engine_options("postgresql", pooler=pooler)["connect_args"]
+    options = engine_options("postgresql", read_only=False, pooler=pooler)
+    arguments = options["connect_args"]
 
     assert (arguments.get("statement_cache_size") == 0) == pooler
     assert (arguments.get("prepared_statement_cache_size") == 0) == pooler
 
 
 def test_timeouts_on_postgresql_are_5_seconds_to_connect_and_10_for_a_statement() -> None:
-    options = engine_options("postgresql", pooler=False)
+    options = engine_options("postgresql", read_only=False, pooler=False)
 
     assert options["pool_timeout"] == 5
+    assert options["pool_recycle"] == MAX_CONNECTION_AGE
     assert options["connect_args"] == {"timeout": 5, "command_timeout": 10}
 
 
-@pytest.mark.parametrize("read_only", [True, False])
-def test_postgresql_transaction_is_read_only_if_requested(
-    read_only: bool,  # noqa: FBT001 - a parameter of a test
-) -> None:
-    driver_connection = SimpleNamespace(readonly=None)
-    connection: Any = SimpleNamespace(
-        connection=SimpleNamespace(dbapi_connection=driver_connection),
-        get_execution_options=lambda: {"read_only": read_only},
-    )
+def test_postgresql_rejects_writes_of_a_read_only_connection_also_behind_a_pooler() -> None:
+    direct = engine_options("postgresql", read_only=True, pooler=False)
+    pooled = engine_options("postgresql", read_only=True, pooler=True)
+    connection: Any = SimpleNamespace(readonly=False)
+    engine_listeners("postgresql", read_only=True)["connect"](connection, None)
 
-    engine_listeners("postgresql")["begin"](connection)
-
-    assert driver_connection.readonly is read_only
+    assert direct["isolation_level"] == "AUTOCOMMIT"
+    assert direct["connect_args"]["server_settings"] == {"default_transaction_read_only": "on"}
+    assert "isolation_level" not in pooled  # it has a transaction, which the driver begins
+    assert "server_settings" not in pooled["connect_args"]  # poolers reject or ignore them
+    assert connection.readonly

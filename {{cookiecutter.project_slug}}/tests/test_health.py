@@ -26,8 +26,8 @@ async def test_healthy_service_is_live_and_ready(client: AsyncClient) -> None:
 async def test_readiness_is_503_without_database_or_migrations(
     client: AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    engine = build_engine(url.format(tmp_path))
-    monkeypatch.setattr(health_service, "async_session_factory", async_sessionmaker(engine))
+    engine = build_engine(url.format(tmp_path), read_only=True)
+    monkeypatch.setattr(health_service, "read_session_factory", async_sessionmaker(engine))
 
     response = await client.get(READY)
 

@@ -62,12 +62,15 @@ def test_log_records_are_json_with_the_request_id(
         _ = 1 / 0
     except ZeroDivisionError:
         logging.getLogger("app.x").exception("Oh")
+    logging.getLogger("app.x").info("\ud800", stack_info=True)  # cannot be encoded
 
-    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    first, second, third = map(json.loads, capsys.readouterr().err.splitlines())
     assert first.pop("timestamp")
     expected = {"level": "INFO", "logger": "app.x", "message": "Hello world\n"}
     assert first == expected | {"request_id": "abc", "status": 200}
     assert "ZeroDivisionError" in second["exc_info"]
+    assert third["message"] == "\ud800"
+    assert "test_logging" in third["stack_info"]
 
 
 def test_log_records_are_readable_in_development(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Mapper
 from app.db.base import Base, IdMixin
 
 
-@pytest.mark.parametrize("mapper", Base.registry.mappers, ids=str)
+@pytest.mark.parametrize("mapper", sorted(Base.registry.mappers, key=str), ids=str)
 def test_sqlite_never_reuses_ids(mapper: Mapper[Any]) -> None:
     assert isinstance(mapper.local_table, Table)
     assert mapper.local_table.dialect_options["sqlite"]["autoincrement"]

@@ -1,15 +1,17 @@
 """Transactions: what is acknowledged is committed, and services do not commit on their own."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import event, text
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import Executable, delete, event, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from app.db.session import transaction
 from app.dependencies import DbSession
 from app.main import create_app
 from app.models import User
@@ -59,6 +61,35 @@ async def test_session_cannot_be_used_after_its_request() -> None:
 
     with pytest.raises(InvalidRequestError, match="closed"):  # it would keep a connection for ever
         await sessions[0].execute(text("SELECT 1"))
+
+
+@pytest.mark.usefixtures("_migrated")
+async def test_long_read_is_streamed_without_blocking_writers() -> None:
+    async with transaction(read_only=True) as reader:
+        users = await reader.stream_scalars(select(User))
+        async with transaction() as writer:
+            await writer.execute(text("DELETE FROM users WHERE id = 0"))
+
+        assert [user async for user in users] == []
+        with pytest.raises(DBAPIError, match=r"read-?only"):
+            await reader.execute(text("DELETE FROM users WHERE id = 0"))
+
+
+@pytest.mark.parametrize(
+    "write", [lambda: delete(User), lambda: insert(User), lambda: update(User).values(id=1)]
+)
+async def test_tests_reject_writes_of_get_requests(
+    client: AsyncClient, write: Callable[[], Executable]
+) -> None:
+    service = create_app()
+    del client  # the database of the test
+
+    @service.get("/write")
+    async def execute(db: DbSession) -> None:
+        await db.execute(write())
+
+    async with client_for(service) as other:
+        assert (await other.get("/write")).status_code == 500
 
 
 @pytest.mark.usefixtures("_migrated")

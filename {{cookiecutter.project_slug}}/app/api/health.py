@@ -1,13 +1,14 @@
 """Health checks: liveness and readiness."""
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from app.api.openapi import problems
+from app.api.routing import Router
 from app.core.exceptions import DatabaseUnavailableError, ShuttingDownError
 from app.schemas.health import HealthStatus
 from app.services.health_service import check_readiness
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = Router(prefix="/health", tags=["health"])
 
 
 @router.get("/live")

@@ -2,8 +2,8 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
 from types import MappingProxyType
@@ -74,16 +74,15 @@ class SecurityHeadersMiddleware:
 
     def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
         self.app = app
-        self.headers = {**SECURITY_HEADERS, **(HSTS if hsts else {})}
+        self.headers = Headers({**SECURITY_HEADERS, **(HSTS if hsts else {})}).raw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                sent = {name for name, _ in message["headers"]}
+                message["headers"] += [header for header in self.headers if header[0] not in sent]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -176,7 +175,7 @@ def _is_plain_413(message: Message) -> bool:
 
 def _request_id(sent: str) -> str:
     """Return the caller's request id if it is safe in a log, or a new one."""
-    return sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+    return sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
 
 def _matches(host: str, pattern: str) -> bool:

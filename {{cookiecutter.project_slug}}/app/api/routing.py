@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.api.exceptions import DuplicateFieldError
 from app.api.problem import encodable
@@ -51,6 +53,13 @@ class Router(APIRouter):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(route_class=StrictRoute, **options)
+        self._literal_prefix = self.prefix.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Rule out other paths at once; FastAPI would match each route, at each level again."""
+        if self._literal_prefix not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class CollectionRouter(Router):

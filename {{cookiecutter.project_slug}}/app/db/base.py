@@ -51,7 +51,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it once
-        datetime: UTCDateTime,
+        datetime: DateTime(timezone=True).with_variant(UTCDateTime(), "sqlite"),
         # Values as text: a type of PostgreSQL would need a migration for each new value.
         PythonEnum: Enum(PythonEnum, native_enum=False, length=50, values_callable=_values),
         Literal: Enum(PythonEnum, native_enum=False, length=50),

@@ -1,6 +1,8 @@
 """Pagination: one page of a query, sorted by a column, and the cursor of the next page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -9,8 +11,10 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Integer,
     Select,
     and_,
+    bindparam,
     func,
     inspect,
     or_,
@@ -45,9 +49,15 @@ class Page(Generic[Row]):
 
 
 async def paginate(
-    db: AsyncSession, query: Select[Row], page: PageRequest, sort: str = "id"
+    db: AsyncSession,
+    query: Select[Row],
+    page: PageRequest,
+    sort: str = "id",
+    values: Mapping[str, object] | None = None,
 ) -> Page[Row]:
     """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
+
+    `values` are those of the query's `bindparam()`s.
 
     `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
     others are inserted and deleted; `skip` (offset) costs more the deeper the page is.
@@ -55,21 +65,29 @@ async def paginate(
     Raises:
         InvalidCursorError: if `after` is not a cursor of this model and order.
     """
-    order = Order(query.column_descriptions[0]["entity"], sort)
-    sorted_query = query.order_by(*order.by).offset(page.skip).limit(page.limit + 1)
+    order, statement = _sort(query, sort)
     if page.after:
-        sorted_query = sorted_query.where(order.is_after(page.after))
-    rows = list(await db.scalars(sorted_query))
+        statement = statement.where(order.is_after(page.after))
+    bounds = {"page_skip": page.skip, "page_limit": page.limit + 1}
+    rows = list(await db.scalars(statement, bounds | dict(values or {})))
     has_next = len(rows) > page.limit
     return Page(
         rows=rows[: page.limit],
         next_cursor=order.cursor(rows[page.limit - 1]) if has_next else None,
-        total=await _count(db, query) if page.count else None,
+        total=await _count(db, query, values) if page.count else None,
     )
 
 
-async def _count(db: AsyncSession, query: Select[Any]) -> int:
-    return await db.scalar(select(func.count()).select_from(query.subquery())) or 0
+@lru_cache(maxsize=100)  # building a statement takes as long as executing it
+def _sort(query: Select[Row], sort: str) -> tuple["Order", Select[Row]]:
+    """Return the order, and the query of one page in that order."""
+    order = Order(query.column_descriptions[0]["entity"], sort)
+    skip, limit = bindparam("page_skip", type_=Integer), bindparam("page_limit", type_=Integer)
+    return order, query.order_by(*order.by).offset(skip).limit(limit)
+
+
+async def _count(db: AsyncSession, query: Select[Any], values: Mapping[str, object] | None) -> int:
+    return await db.scalar(select(func.count()).select_from(query.subquery()), values) or 0
 
 
 class Order:

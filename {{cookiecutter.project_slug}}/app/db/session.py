@@ -10,61 +10,80 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from starlette.requests import HTTPConnection
 
 from app.config import settings
-from app.db.dialects import READ_ONLY, engine_listeners, engine_options, with_driver
+from app.db.dialects import SNAPSHOT_ISOLATION, engine_listeners, engine_options, with_driver
 from app.db.errors import translate_database_errors
 
 
-def build_engine(url: str) -> AsyncEngine:
-    """Return an engine for a database URL, whose scheme selects the driver."""
+def build_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
+    """Return an engine for a database URL, whose scheme selects the driver.
+
+    A read-only engine has no transactions: each statement reads what is committed, without
+    BEGIN and COMMIT, and the database rejects writes.
+    """
     url = with_driver(url)
     dialect = make_url(url).get_backend_name()
     engine = create_async_engine(
         url,
         echo=settings.DATABASE_ECHO,
         hide_parameters=True,  # values of rows, such as emails, must not be logged
-        **engine_options(dialect, pooler=settings.DATABASE_POOLER),
+        **engine_options(dialect, read_only=read_only, pooler=settings.DATABASE_POOLER),
     )
-    for name, listener in engine_listeners(dialect).items():
+    for name, listener in engine_listeners(dialect, read_only=read_only).items():
         event.listen(engine.sync_engine, name, listener)
     return engine
 
 
 engine = build_engine(settings.DATABASE_URL)
-async_session_factory = async_sessionmaker(
-    engine,
-    expire_on_commit=False,
-    close_resets_only=False,  # a session that is used after its request raises an error
-)
+read_engine = build_engine(settings.DATABASE_URL, read_only=True)
+
+
+def _session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    return async_sessionmaker(
+        engine,
+        expire_on_commit=False,
+        close_resets_only=False,  # a session that is used after its request raises an error
+    )
+
+
+async_session_factory = _session_factory(engine)
+read_session_factory = _session_factory(read_engine)
 
 
 @asynccontextmanager
-async def transaction() -> AsyncGenerator[AsyncSession]:
+async def _session(*, read_only: bool) -> AsyncGenerator[AsyncSession]:
+    db = read_session_factory() if read_only else async_session_factory()
+    with translate_database_errors():
+        try:
+            yield db
+            if not read_only:
+                await db.commit()
+        finally:
+            await db.close()  # rolls back what is not committed
+
+
+@asynccontextmanager
+async def transaction(*, read_only: bool = False) -> AsyncGenerator[AsyncSession]:
     """Yield a database session: committed after the block, rolled back if it or the commit fails.
+
+    A read-only one cannot write, and no writer blocks it: for long reads, such as a stream.
 
     Raises:
         ConcurrentChangeError, DatabaseUnavailableError: instead of errors of the driver.
     """
-    with translate_database_errors():
-        async with async_session_factory() as db:
-            try:
-                yield db
-                await db.commit()
-            except BaseException:
-                await db.rollback()
-                raise
-
-
-async def get_db() -> AsyncGenerator[AsyncSession]:
-    """Yield the database session of a request: one transaction per request."""
-    async with transaction() as db:
+    async with _session(read_only=read_only) as db:
+        if read_only:
+            isolation = SNAPSHOT_ISOLATION[engine.dialect.name]
+            await db.connection(execution_options={"isolation_level": isolation})
         yield db
 
 
-async def begin_read_only(db: AsyncSession) -> None:
-    """Begin a read-only transaction: the database rejects writes, and no writer blocks it."""
-    await db.connection(execution_options=READ_ONLY)
+async def get_db(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
+    """Yield the database session of a request: one transaction, or read-only for GET and HEAD."""
+    async with _session(read_only=connection.scope.get("method") in {"GET", "HEAD"}) as db:
+        yield db
 
 
 async def commit_and_release(db: AsyncSession) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.exceptions import DatabaseUnavailableError, ShuttingDownError
 from app.core.shutdown import is_shutting_down
 from app.db.migrations import is_migrated
-from app.db.session import async_session_factory, begin_read_only
+from app.db.session import read_session_factory
 
 READINESS_TIMEOUT = 1.0  # seconds
 
@@ -31,8 +31,7 @@ async def check_readiness() -> None:
 
 async def _is_database_ready() -> bool:
     try:
-        async with async_session_factory() as db:
-            await begin_read_only(db)
+        async with read_session_factory() as db:
             return await is_migrated(db)
     except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
         return False

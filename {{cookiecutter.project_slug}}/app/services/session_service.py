@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
@@ -22,6 +22,18 @@ from app.schemas.auth import TokenPair
 
 REFRESH_TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
 ACTIVE_USERS = select(User.id).where(User.is_active)
+# Built once, because every request with a token needs it.
+USER_OF_SESSION = (
+    select(User)
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(
+        UserSession.id == bindparam("session_id"),
+        UserSession.expires_at > bindparam("now"),
+        UserSession.idle_expires_at > bindparam("now"),
+        User.id == bindparam("user_id"),
+        User.is_active,
+    )
+)
 
 
 class SessionService:
@@ -68,9 +80,8 @@ class SessionService:
 
     async def get_user(self, token: TokenPayload) -> User:
         """Return the active user of an active session, with one query."""
-        users = select(User).join(UserSession, UserSession.user_id == User.id)
-        own = and_(UserSession.id == token.sid, User.id == token.user_id, User.is_active)
-        user = await self.db.scalar(users.where(own, _is_active()))
+        values = {"session_id": token.sid, "user_id": token.user_id, "now": utc_now()}
+        user = await self.db.scalar(USER_OF_SESSION, values)
         if user is None:
             raise InvalidTokenError
         return user
