@@ -115,8 +115,22 @@ def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=30)
+            stop(process)
     shutil.rmtree(output.parent)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that was told to stop.
+
+    Raises:
+        AssertionError: if it does not, after it was killed.
+    """
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        message = "The server does not stop."
+        raise AssertionError(message) from None
 
 
 def _url(process: subprocess.Popen[bytes], output: Path) -> str:

@@ -31,12 +31,14 @@ class Load:
     body: str | None = None  # of every response; None: whatever the first one has
     is_fixed: bool = True  # otherwise only the names of its fields are compared
     is_chained: bool = False  # the refresh token of a response is sent in the next request
+    warm_up: float = 0.2  # seconds whose latencies are not counted: connections are opened
 
 
 @dataclass
 class Result:
     """Number of responses, and their latencies in seconds."""
 
+    count: int = 0
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0
     body: str = ""
@@ -56,7 +58,8 @@ class Connection(asyncio.Protocol):
         self.request = request.encode()
         self.result = result
         self.buffer = b""
-        self.end = time.perf_counter() + load.seconds
+        self.warm = time.perf_counter() + load.warm_up
+        self.end = self.warm + load.seconds
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,7 +74,9 @@ class Connection(asyncio.Protocol):
         if not separator or len(body) < self._length(head):
             return
         now = time.perf_counter()
-        self.result.latencies.append(now - self.start)
+        self.result.count += 1
+        if now > self.warm:
+            self.result.latencies.append(now - self.start)
         self.buffer = b""
         if not self._check(head, body) or now > self.end:
             self.transport.close()

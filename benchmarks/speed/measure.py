@@ -128,14 +128,13 @@ class Bench:
         before = self._cpu(server)
         result = wait()
         cpu, database_cpu = (b - a for a, b in zip(before, self._cpu(server), strict=True))
-        times = sorted(result["latencies"])
-        count = len(times)
+        times, count = sorted(result["latencies"]), result["count"]
         sample = Sample(
             cpu=cpu / count * 1e6,
             database_cpu=database_cpu / count * 1e6,
             rate=count / result["seconds"],
-            p50=times[count // 2] * 1e3,
-            p99=times[int(count * 0.99)] * 1e3,
+            p50=times[len(times) // 2] * 1e3,
+            p99=times[int(len(times) * 0.99)] * 1e3,
         )
         return sample, result["body"]
 

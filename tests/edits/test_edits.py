@@ -1,7 +1,7 @@
 """Projects that their users have changed: their own checks and tests stay green.
 
-`make test` makes each edit on one of the databases. `make test-edits` makes those of the models on
-the other one, and all edits together on both.
+`make test` makes all edits together, on both databases, and the one that removes a resource.
+`make test-edits` makes each of them alone on one of the databases, those of the models on both.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,19 @@ from tests.projects import UV, free_port, in_a_group
 MODULES = (endpoints, models, settings)
 DATABASES = CHOICES["database"]
 MORE = pytest.mark.more_edits
+ALONE = "items_removed"  # cannot be made together with edits of items
 
 
 def cases() -> Iterator[object]:
     """Yield each edit with one database, those of the models with each."""
     for number, (name, edit) in enumerate(EDITS.items()):
         for position, database in enumerate(DATABASES):
-            group = pytest.mark.xdist_group(database)
-            if number % len(DATABASES) == position:
-                yield pytest.param(database, name, marks=[group])
-            elif edit.__module__ == models.__name__:
-                yield pytest.param(database, name, marks=[group, MORE])
+            is_first = number % len(DATABASES) == position
+            if is_first or edit.__module__ == models.__name__:
+                marks = [pytest.mark.xdist_group(database)]
+                if name != ALONE or not is_first:
+                    marks.append(MORE)
+                yield pytest.param(database, name, marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +78,9 @@ def test_incomplete_edit_fails_with_a_message(project: Editor, mistake: Mistake)
         assert message in str(failed.value)
 
 
-@pytest.mark.parametrize("installed", [in_a_group(d, MORE) for d in DATABASES], indirect=True)
+@pytest.mark.parametrize("installed", [in_a_group(d) for d in DATABASES], indirect=True)
 def test_project_stays_green_after_all_edits_together(project: Editor) -> None:
-    edits = [edit for name, edit in EDITS.items() if name != "items_removed"]
+    edits = [edit for name, edit in EDITS.items() if name != ALONE]
     for edit in sorted(edits, key=lambda edit: edit.__module__ != models.__name__):
         edit(project)
         project.run("make", "format")

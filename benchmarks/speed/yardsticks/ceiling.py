@@ -64,9 +64,10 @@ class Health(BaseModel):
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-    """Open the connections."""
+    """Open and close the connections."""
     await storage.start()
     yield
+    await storage.stop()
 
 
 Authorization = Annotated[str, Header()]

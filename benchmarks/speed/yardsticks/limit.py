@@ -37,6 +37,7 @@ async def _start(receive: Receive, send: Send) -> None:
     await storage.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    await storage.stop()
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -5,14 +5,15 @@ service: no sessions, no audience, hashing in the event loop.
 """
 
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 from jose import jwt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import DateTime, ForeignKey, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -59,6 +60,10 @@ class Item(Base):
     updated_at: Mapped[datetime | None] = mapped_column(onupdate=func.now())
 
 
+# SQLite stores no time zone; on PostgreSQL, times are in UTC.
+Time = Annotated[datetime, AfterValidator(lambda time: time.replace(tzinfo=UTC))]
+
+
 class UserRead(BaseModel):
     """A user."""
 
@@ -70,8 +75,8 @@ class UserRead(BaseModel):
     is_active: bool
     is_superuser: bool
     is_verified: bool
-    created_at: datetime
-    updated_at: datetime | None
+    created_at: Time
+    updated_at: Time | None
 
 
 class ItemCreate(BaseModel):
@@ -90,8 +95,8 @@ class ItemRead(BaseModel):
     title: str
     description: str | None
     owner_id: int
-    created_at: datetime
-    updated_at: datetime | None
+    created_at: Time
+    updated_at: Time | None
 
 
 async def get_db() -> AsyncGenerator[AsyncSession]:
@@ -133,7 +138,16 @@ async def get_active_user(user: Annotated[User, Depends(get_current_user)]) -> U
 
 
 CurrentUser = Annotated[User, Depends(get_active_user)]
-app = FastAPI()
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+    """Close the connections."""
+    yield
+    await engine.dispose()
+
+
+app = FastAPI(lifespan=lifespan)
 app.add_middleware(
     CORSMiddleware,
     allow_origins=["http://localhost:3000"],

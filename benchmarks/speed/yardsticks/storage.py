@@ -65,6 +65,10 @@ class PostgreSQL:
 
         self._pool = await asyncpg.create_pool(URL, min_size=POOL_SIZE, max_size=POOL_SIZE)
 
+    async def stop(self) -> None:
+        """Close the pool."""
+        await self._pool.close()
+
     async def fetch(self, statement: str, *values: object) -> list[Row]:
         """Execute a statement, and return its rows."""
         rows: list[Row] = await self._pool.fetch(statement, *values)
@@ -85,6 +89,11 @@ class SQLite:
             for pragma in ("foreign_keys = ON", "journal_mode = WAL", "busy_timeout = 5000"):
                 await connection.execute(f"PRAGMA {pragma}")
             self._pool.put_nowait(connection)
+
+    async def stop(self) -> None:
+        """Close the connections, whose threads would keep the process alive."""
+        while not self._pool.empty():
+            await self._pool.get_nowait().close()
 
     async def fetch(self, statement: str, *values: object) -> list[Row]:
         """Execute a statement, and return its rows."""
