@@ -31,14 +31,18 @@ class Load:
     body: str | None = None  # of every response; None: whatever the first one has
     is_fixed: bool = True  # otherwise only the names of its fields are compared
     is_chained: bool = False  # the refresh token of a response is sent in the next request
-    warm_up: float = 0.2  # seconds whose latencies are not counted: connections are opened
 
 
 @dataclass
 class Result:
-    """Number of responses, and their latencies in seconds."""
+    """Number of responses, and their latencies in seconds.
+
+    Latencies count once every connection has had a response: a busy server accepts new ones slowly.
+    """
 
     count: int = 0
+    waiting: int = 0  # connections without a response
+    end: float = 0  # of the load, once no connection is waiting
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0
     body: str = ""
@@ -58,8 +62,7 @@ class Connection(asyncio.Protocol):
         self.request = request.encode()
         self.result = result
         self.buffer = b""
-        self.warm = time.perf_counter() + load.warm_up
-        self.end = self.warm + load.seconds
+        self.is_first = True
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,12 +76,8 @@ class Connection(asyncio.Protocol):
         head, separator, body = self.buffer.partition(HEAD_END)
         if not separator or len(body) < self._length(head):
             return
-        now = time.perf_counter()
-        self.result.count += 1
-        if now > self.warm:
-            self.result.latencies.append(now - self.start)
         self.buffer = b""
-        if not self._check(head, body) or now > self.end:
+        if not self._check(head, body) or self._count():
             self.transport.close()
             return
         if self.load.is_chained:
@@ -102,6 +101,18 @@ class Connection(asyncio.Protocol):
         _, _, rest = head.lower().partition(CONTENT_LENGTH)
         return int(rest.partition(b"\r\n")[0])
 
+    def _count(self) -> bool:
+        """Count a response; return whether the load is over."""
+        now, result = time.perf_counter(), self.result
+        result.count += 1
+        if self.is_first:
+            self.is_first = False
+            result.waiting -= 1
+            result.end = now + self.load.seconds
+        elif not result.waiting:
+            result.latencies.append(now - self.start)
+        return not result.waiting and now > result.end
+
     def _check(self, head: bytes, body: bytes) -> bool:
         comparable = body if self.load.is_fixed else names_only(body)
         expected = self.load.body.encode() if self.load.body else comparable
@@ -118,6 +129,7 @@ class Connection(asyncio.Protocol):
 async def drive(load: Load) -> Result:
     """Keep one connection for each request busy, until the time is over."""
     result, loop, start = Result(), asyncio.get_running_loop(), time.perf_counter()
+    result.waiting = len(load.requests)
     connections = []
     for request in load.requests:
         _, connection = await loop.create_connection(

@@ -1,6 +1,6 @@
 """FastAPI dependencies: database session, client IP, current user and services."""
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import BackgroundTasks, Depends, Form, Path, Request
 from fastapi.requests import HTTPConnection
@@ -33,8 +33,12 @@ AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
 class AccessTokenScheme(OAuth2PasswordBearer):
     """FastAPI's own, for WebSockets as well, and with verification of the token."""
 
-    async def __call__(self, request: HTTPConnection) -> TokenPayload:  # type: ignore[override]
-        """Verify the access token of the only Authorization header (RFC 6750 §2)."""
+    async def __call__(self, request: HTTPConnection) -> Any:  # noqa: ANN401 - FastAPI's own returns text
+        """Verify the access token of the only Authorization header (RFC 6750 §2).
+
+        Returns:
+            A `TokenPayload`.
+        """
         token = await super().__call__(cast("Request", request))
         if token is None:
             raise NotAuthenticatedError
