@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -201,6 +201,19 @@ def test_timeouts_on_postgresql_are_5_seconds_to_connect_and_10_for_a_statement(
     assert options["pool_timeout"] == 5
     assert options["pool_recycle"] == MAX_CONNECTION_AGE
     assert options["connect_args"] == {"timeout": 5, "command_timeout": 10}
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_connection_that_postgresql_has_closed_is_rejected(
+    read_only: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    reject = engine_listeners("postgresql", read_only=read_only)["checkout"]
+    closed: Any = SimpleNamespace(driver_connection=SimpleNamespace(is_closed=lambda: True))
+    usable: Any = SimpleNamespace(driver_connection=SimpleNamespace(is_closed=lambda: False))
+
+    reject(usable, None, None)
+    with pytest.raises(DisconnectionError):
+        reject(closed, None, None)
 
 
 def test_postgresql_rejects_writes_of_a_read_only_connection_also_behind_a_pooler() -> None:

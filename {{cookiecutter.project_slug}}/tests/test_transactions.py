@@ -75,6 +75,11 @@ async def test_long_read_is_streamed_without_blocking_writers() -> None:
             await reader.execute(text("DELETE FROM users WHERE id = 0"))
 
 
+async def test_long_read_sees_the_data_of_a_test(ann: User) -> None:
+    async with transaction(read_only=True) as reader:
+        assert await reader.scalar(select(User.id)) == ann.id
+
+
 @pytest.mark.parametrize(
     "write", [lambda: delete(User), lambda: insert(User), lambda: update(User).values(id=1)]
 )

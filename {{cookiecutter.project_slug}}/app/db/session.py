@@ -74,7 +74,7 @@ async def transaction(*, read_only: bool = False) -> AsyncGenerator[AsyncSession
         ConcurrentChangeError, DatabaseUnavailableError: instead of errors of the driver.
     """
     async with _session(read_only=read_only) as db:
-        if read_only:
+        if read_only and db.bind is read_engine:  # and not the connection of a test
             isolation = SNAPSHOT_ISOLATION[engine.dialect.name]
             await db.connection(execution_options={"isolation_level": isolation})
         yield db
