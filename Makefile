@@ -23,7 +23,7 @@ test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edi
 test-edits: $(UV) ## Try each edit alone (25 minutes); `make test` makes all of them together
 	$(UV) run pytest -n auto -m more_edits
 
-bench: $(UV) ## Measure the speed of the service, on PostgreSQL or DATABASE=sqlite (6 minutes)
+bench: $(UV) ## Measure the speed of the service, on PostgreSQL or DATABASE=sqlite (9 minutes)
 	$(UV) run python -m benchmarks.speed $(DATABASE)
 
 check: $(UV) ## Lint and type-check
