@@ -82,7 +82,7 @@ async def paginate(
 def _sort(query: Select[Row], sort: str) -> tuple["Order", Select[Row]]:
     """Return the order, and the query of one page in that order."""
     order = Order(query.column_descriptions[0]["entity"], sort)
-    skip, limit = bindparam("page_skip", type_=Integer), bindparam("page_limit", type_=Integer)
+    skip, limit = bindparam("page_skip", type_=Integer()), bindparam("page_limit", type_=Integer())
     return order, query.order_by(*order.by).offset(skip).limit(limit)
 
 
