@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -133,7 +134,7 @@ async def drive(load: Load) -> Result:
     connections = []
     for request in load.requests:
         _, connection = await loop.create_connection(
-            lambda request=request: Connection(load, request, result),  # type: ignore[misc]
+            partial(Connection, load, request, result),
             "127.0.0.1",
             load.port,
         )
