@@ -41,9 +41,10 @@ class StrictRoute(APIRoute):
             return {name for context in contexts for name in declared_names(context.dependant)}
 
         async def handle_strictly(request: Request) -> Response:
-            if request.query_params:
-                reject_unknown(request, known_query_params(request.app))
-            return await handle(UniqueFieldsRequest(request.scope, request.receive))
+            strict = UniqueFieldsRequest(request.scope, request.receive)
+            if strict.query_params:
+                reject_unknown(strict, known_query_params(strict.app))
+            return await handle(strict)
 
         return handle_strictly
 

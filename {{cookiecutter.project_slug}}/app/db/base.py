@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from enum import Enum as PythonEnum
 from typing import Any, Literal
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Table, TypeDecorator, func
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Table, TypeDecorator, func, inspect
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
 
 def utc_now() -> datetime:
@@ -64,6 +64,15 @@ class Base(DeclarativeBase):
         super().__init_subclass__(**options)
         if isinstance(table := cls.__dict__.get("__table__"), Table):
             table.kwargs["sqlite_autoincrement"] = True
+
+
+def columns(model: type[Base]) -> list[InstrumentedAttribute[Any]]:
+    """Return the columns of a model: `select(*columns(Item))` returns rows instead of objects.
+
+    Rows take less time, but have no properties, methods and relationships.
+    """
+    attributes = inspect(model).column_attrs
+    return [getattr(model, attribute.key) for attribute in attributes if not attribute.deferred]
 
 
 class IdMixin:

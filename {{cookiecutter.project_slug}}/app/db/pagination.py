@@ -69,7 +69,8 @@ async def paginate(
     if page.after:
         statement = statement.where(order.is_after(page.after))
     bounds = {"page_skip": page.skip, "page_limit": page.limit + 1}
-    rows = list(await db.scalars(statement, bounds | dict(values or {})))
+    result = await db.execute(statement, bounds | dict(values or {}))
+    rows = list(result.scalars() if len(result.keys()) == 1 else result)  # of `select(Model)`
     has_next = len(rows) > page.limit
     return Page(
         rows=rows[: page.limit],

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Row, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from app.core.exceptions import (
 )
 from app.core.password_policy import reject_guessable
 from app.core.passwords import hash_password
+from app.db.base import columns
 from app.db.errors import is_unique_violation
 from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
@@ -22,6 +23,7 @@ from app.models import User
 from app.schemas.user import UserCreate, UserFilters
 from app.services.session_service import SessionService
 
+USERS = select(*columns(User))  # rows instead of objects, for lists
 # The condition of each filter in `UserFilters`.
 CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "q": lambda text: or_(
@@ -50,9 +52,9 @@ class UserService:
         """Return the user with this normalized email."""
         return await self.db.scalar(select(User).where(User.email == email))
 
-    async def get_many(self, filters: UserFilters, page: PageRequest) -> Page[User]:
+    async def get_many(self, filters: UserFilters, page: PageRequest) -> Page[Row[Any]]:
         """Return a page of the users that the filters select."""
-        users = select(User).where(*filters.conditions(CONDITIONS))
+        users = USERS.where(*filters.conditions(CONDITIONS))
         return await paginate(self.db, users, page, filters.sort)
 
     async def create(
