@@ -4,34 +4,37 @@ import asyncio
 from logging.config import fileConfig
 
 from alembic import context
-from sqlalchemy import Connection, NullPool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
 
 from app.config import settings
 from app.db import autogenerate
-from app.db.dialects import with_driver
+from app.db.dialects import split_url, take_turns
+from app.db.engine import command_engine
 from app.models import Base
 
 config = context.config
 if config.cmd_opts and config.config_file_name:  # the command line, not a test
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
-url = with_driver(config.attributes.get("url", settings.DATABASE_URL))
-metadata = config.attributes.get("metadata", Base.metadata)
+url = config.attributes.get("url", settings.DATABASE_URL)
+options = {
+    "target_metadata": config.attributes.get("metadata", Base.metadata),
+    "transactional_ddl": True,  # a migration that fails leaves nothing, also on SQLite
+    **autogenerate.OPTIONS,
+}
 
 
 def migrate(connection: Connection) -> None:
     """Run the migrations on a connection."""
-    context.configure(connection=connection, target_metadata=metadata, **autogenerate.OPTIONS)
+    context.configure(connection=connection, **options)
     with context.begin_transaction():
+        take_turns(connection)
         context.run_migrations()
 
 
 async def migrate_online() -> None:
     """Run the migrations on the database."""
-    # Not the engine of the service: that one has a statement timeout, and enforces foreign keys on
-    # SQLite, where recreating a table would delete the rows that refer to it.
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = command_engine(url, pooler=settings.DATABASE_POOLER)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()
@@ -39,7 +42,8 @@ async def migrate_online() -> None:
 
 def migrate_offline() -> None:
     """Print the migrations as SQL."""
-    context.configure(url=url, literal_binds=True, **autogenerate.OPTIONS)
+    address, _ = split_url(url)
+    context.configure(url=address, literal_binds=True, **options)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -10,10 +10,13 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import (
-    CommaSeparated,
+    BaseUrl,
     DatabaseUrl,
     EmailSender,
+    Hostname,
+    Hosts,
     Networks,
+    Origins,
     Port,
     Prefix,
     Rate,
@@ -22,10 +25,12 @@ from app.setting_types import (
     SigningKeys,
 )
 
-PROJECT: dict[str, Any] = tomllib.loads(
-    (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
-)["project"]
-
+FOLDER = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((FOLDER / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
+# That of the project, from any working folder.
+ENV_FILE = Path(os.environ.get("ENV_FILE") or FOLDER / ".env")
 
 MAX_DAYS = 3650
 MAX_HOURS = MAX_DAYS * 24
@@ -36,8 +41,9 @@ class Settings(BaseSettings):
     """Settings from environment variables and `.env`."""
 
     model_config = SettingsConfigDict(
-        env_file=os.environ.get("ENV_FILE", ".env"),
-        env_file_encoding="utf-8",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",  # also as some editors on Windows save it
+        env_ignore_empty=True,  # `NAME=` means "not set", as in `${NAME:-}` of Compose
         case_sensitive=True,
         extra="ignore",  # `.env` is shared with other tools
         frozen=True,
@@ -54,7 +60,7 @@ class Settings(BaseSettings):
     DOCS: bool | None = Field(
         None, description="Serve `/docs` and the OpenAPI document; by default in development only"
     )
-    ALLOWED_HOSTS: CommaSeparated = Field(
+    ALLOWED_HOSTS: Hosts = Field(
         [], description="Allowed Host headers, such as `*.example.com`; empty allows any"
     )
     STOP_DELAY_SECONDS: float = Field(
@@ -97,7 +103,9 @@ class Settings(BaseSettings):
     PASSWORD_MIN_LENGTH: int = Field(
         8, ge=8, le=64, description="Minimum length of a new password in characters"
     )
-    FRONTEND_URL: str = Field("http://localhost:3000", description="Base URL of links in emails")
+    FRONTEND_URL: BaseUrl = Field(
+        "http://localhost:3000", description="Base URL of links in emails"
+    )
     VERIFY_EXPIRE_HOURS: int = Field(
         48, gt=0, le=MAX_HOURS, description="Lifetime of an email verification token in hours"
     )
@@ -105,7 +113,7 @@ class Settings(BaseSettings):
         30, gt=0, le=MAX_MINUTES, description="Lifetime of a password reset token in minutes"
     )
 
-    SMTP_HOST: str = Field(
+    SMTP_HOST: Hostname = Field(
         "", description="SMTP server; if empty, emails are logged with `DEBUG` and not sent"
     )
     SMTP_PORT: Port = Field(587, description="SMTP port")
@@ -148,7 +156,7 @@ class Settings(BaseSettings):
         [], description="IP addresses or networks of proxies whose X-Forwarded-For is trusted"
     )
 
-    ALLOWED_ORIGINS: CommaSeparated = Field(
+    ALLOWED_ORIGINS: Origins = Field(
         ["http://localhost:3000"], description="CORS origins: separated by commas, or a JSON list"
     )
 
@@ -160,9 +168,10 @@ class Settings(BaseSettings):
 
 def _explain(error: ValidationError) -> str:
     lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    found = "" if ENV_FILE.is_file() else ", which does not exist"
     return "\n".join(
         [
-            "Invalid settings (environment variables or .env):",
+            f"Invalid settings (environment variables or {ENV_FILE}{found}):",
             *lines,
             "README.md lists all settings; `make .env` writes a working file if there is none.",
         ]
@@ -180,6 +189,9 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SystemExit(_explain(error)) from None
+    except UnicodeDecodeError:
+        message = f"{ENV_FILE} is not UTF-8 text: save it again with the encoding UTF-8."
+        raise SystemExit(message) from None
 
 
 settings = get_settings()

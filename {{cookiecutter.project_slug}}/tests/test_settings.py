@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings, get_settings, settings
-from app.db.dialects import with_driver
+from app.db.dialects import split_url
 from app.main import create_app
 from app.services.rate_limit_service import RateLimit
 from app.setting_types import Rate
@@ -57,7 +57,6 @@ def test_random_secret_key_is_accepted(secret: str) -> None:
 @pytest.mark.parametrize(
     ("given", "used"),
     [
-        ("sqlite:///./app.db", "sqlite+aiosqlite:///./app.db"),
         ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
         ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
         ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
@@ -65,7 +64,8 @@ def test_random_secret_key_is_accepted(secret: str) -> None:
     ],
 )
 def test_database_url_is_given_the_async_driver(given: str, used: str) -> None:
-    assert used == with_driver(make(DATABASE_URL=given).DATABASE_URL)
+    url, _ = split_url(make(DATABASE_URL=given).DATABASE_URL)
+    assert used == url.render_as_string(hide_password=False)
 
 
 @pytest.mark.parametrize("url", ["", "app.db", "mysql://h/d", "postgresqlx://h/d"])
@@ -79,6 +79,101 @@ def test_database_url_of_an_unsupported_database_is_rejected(url: str) -> None:
 )
 def test_list_setting_is_parsed_from_json_or_commas(origins: object) -> None:
     assert make(ALLOWED_ORIGINS=origins).ALLOWED_ORIGINS == ["http://a", "http://b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "used"),
+    [
+        ("ALLOWED_ORIGINS", "https://App.example.com/", ["https://app.example.com"]),
+        ("ALLOWED_ORIGINS", "HTTPS://app.example.com:443", ["https://app.example.com"]),
+        (
+            "ALLOWED_ORIGINS",
+            "http://localhost:80, http://[::1]:3000",
+            ["http://localhost", "http://[::1]:3000"],
+        ),
+        ("ALLOWED_ORIGINS", "https://bücher.example", ["https://xn--bcher-kva.example"]),
+        ("ALLOWED_ORIGINS", "*", ["*"]),
+        ("ALLOWED_ORIGINS", "[]", []),
+        (
+            "ALLOWED_HOSTS",
+            "API.example.com:443, *.Example.org",
+            ["api.example.com", "*.example.org"],
+        ),
+        ("ALLOWED_HOSTS", "*", ["*"]),
+        ("FRONTEND_URL", "https://App.example.com/", "https://app.example.com"),
+        ("FRONTEND_URL", "https://example.com:8443/app/", "https://example.com:8443/app"),
+        ("SMTP_HOST", "SMTP.example.com", "smtp.example.com"),
+        ("SMTP_HOST", "::1", "::1"),
+        ("EMAIL_FROM", "shop@Bücher.example", "shop@xn--bcher-kva.example"),
+        ("EMAIL_FROM", "Mein Shop <a@example.com>", "Mein Shop <a@example.com>"),
+    ],
+)
+def test_setting_is_normalized(name: str, given: object, used: object) -> None:
+    assert getattr(make(**{name: given}), name) == used
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("ALLOWED_ORIGINS", "app.example.com"),
+        ("ALLOWED_ORIGINS", "https://app.example.com/path"),
+        ("ALLOWED_ORIGINS", "https://app.example.com:x"),
+        ("ALLOWED_ORIGINS", "ftp://app.example.com"),
+        ("ALLOWED_ORIGINS", "https://*.example.com"),
+        ("ALLOWED_ORIGINS", "https://me@app.example.com"),
+        ("ALLOWED_HOSTS", "https://example.com"),
+        ("ALLOWED_HOSTS", "example.com/path"),
+        ("ALLOWED_HOSTS", "exa mple.com"),
+        ("FRONTEND_URL", "app.example.com"),
+        ("FRONTEND_URL", "https://app.example.com/?page=1"),
+        ("SMTP_HOST", "smtp.example.com:587"),
+        ("SMTP_HOST", "smtp://smtp.example.com"),
+        ("EMAIL_FROM", "a@b@c.example"),
+        ("EMAIL_FROM", "Shop <nobody>"),
+        ("EMAIL_FROM", "ü@example.com"),
+        ("EMAIL_FROM", "Shop shop@example.com"),
+        ("EMAIL_FROM", f"a@{'ü' * 70}.example"),
+    ],
+)
+def test_setting_that_cannot_work_is_rejected_with_an_example(name: str, given: object) -> None:
+    with pytest.raises(ValidationError, match="such as") as caught:
+        make(**{name: given})
+
+    assert {error["loc"][0] for error in caught.value.errors()} == {name}
+
+
+def test_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in set(Settings.model_fields) - {"SECRET_KEY", "DATABASE_URL"}:
+        monkeypatch.setenv(name, "")
+
+    empty = Settings()
+
+    for name, field in Settings.model_fields.items():
+        if not field.is_required():
+            assert getattr(empty, name) == field.default
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_env_file_may_have_a_byte_order_mark(
+    encoding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PROJECT_NAME=Läden\n", encoding=encoding)
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+
+    assert Settings().PROJECT_NAME == "Läden"
+
+
+def test_env_file_that_is_not_utf8_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PROJECT_NAME=Shop\n", encoding="utf-16")
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    get_settings.cache_clear()
+
+    with pytest.raises(SystemExit, match="is not UTF-8 text"):
+        get_settings()
+
+    get_settings.cache_clear()
 
 
 def test_secret_key_fallbacks_are_checked_like_the_secret_key() -> None:

@@ -1,9 +1,11 @@
 """Differences between PostgreSQL and SQLite: drivers, connections, transactions, upserts."""
 
+import ssl
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import URL, Connection, Dialect, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
@@ -12,12 +14,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import now
 
 from app.db.pool import FairPool
+from app.setting_types import DRIVERS
 
-DRIVERS = {
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "sqlite": "sqlite+aiosqlite",
-}
+MIGRATION_LOCK = 20260115  # any number that no other advisory lock of the database has
 POOL_SIZE = 8  # connections; more do not make a process faster that has one core
 MAX_CONNECTION_AGE = 300  # seconds: proxies and firewalls drop older ones without a word
 # Isolation level of a long read, which sees the same rows from its beginning to its end.
@@ -33,10 +32,36 @@ _INSERT: dict[str, Callable[[Any], Insert]] = {
 }
 
 
-def with_driver(url: str) -> str:
-    """Return the database URL with our async driver, whichever driver it names."""
-    scheme, _, rest = url.partition("://")
-    return f"{DRIVERS[scheme.partition('+')[0]]}://{rest}"
+def split_url(url: str) -> tuple[URL, dict[str, Any]]:
+    """Return the address of a database with our driver, and the driver's arguments in the URL.
+
+    asyncpg reads libpq's parameters itself, from a URL of its own.
+    """
+    parsed = make_url(url)
+    parsed = parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
+    if parsed.get_backend_name() == "sqlite":
+        return parsed, {}
+    parameters = {str(name): str(value) for name, value in parsed.query.items()}
+    address = {name: parsed.query[name] for name in ("host", "port") if name in parsed.query}
+    parsed = parsed.set(query=address)
+    arguments: dict[str, Any] = {"timeout": float(parameters.pop("connect_timeout", 5)) or None}
+    if parameters.get("sslmode", "").startswith("verify-"):
+        arguments |= _verified_tls(parameters)
+    rest = {name: value for name, value in parameters.items() if name not in address}
+    return parsed, arguments | ({"dsn": f"postgresql://?{urlencode(rest)}"} if rest else {})
+
+
+def _verified_tls(parameters: dict[str, str]) -> dict[str, Any]:
+    """Verify the server's certificate by the system's authorities, unless others are named."""
+    if parameters.get("sslrootcert", "system") != "system":
+        return {}
+    context = ssl.create_default_context()
+    context.check_hostname = parameters.pop("sslmode") == "verify-full"
+    parameters.pop("sslrootcert", None)
+    if "sslcert" in parameters:
+        key, password = parameters.pop("sslkey", None), parameters.pop("sslpassword", None)
+        context.load_cert_chain(parameters.pop("sslcert"), key, password)
+    return {"ssl": context}
 
 
 def insert(db: AsyncSession, model: type[Any]) -> Insert:
@@ -50,12 +75,8 @@ def _now(*_: object, **__: object) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
-def engine_options(dialect: str, *, read_only: bool, pooler: bool) -> dict[str, Any]:
-    """Return the arguments of `create_async_engine`. Timeouts are in seconds.
-
-    With a pooler in transaction mode, each transaction has another connection, so that prepared
-    statements cannot be cached, and connections have no settings.
-    """
+def pool_options(dialect: str, *, read_only: bool, pooler: bool) -> dict[str, Any]:
+    """Return the arguments of `create_async_engine` for a service. Timeouts are in seconds."""
     options: dict[str, Any] = {
         "poolclass": FairPool,
         "pool_size": POOL_SIZE,
@@ -64,14 +85,31 @@ def engine_options(dialect: str, *, read_only: bool, pooler: bool) -> dict[str, 
     }
     if read_only and not pooler:
         options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    if dialect != "sqlite":
+        options["pool_recycle"] = MAX_CONNECTION_AGE
+    return options
+
+
+def connect_arguments(dialect: str, *, pooler: bool) -> dict[str, Any]:
+    """Return the driver's arguments of every connection.
+
+    With a pooler in transaction mode, each transaction has another connection, so that prepared
+    statements cannot be cached.
+    """
+    if dialect == "sqlite" or not pooler:
+        return {}
+    return {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+
+
+def service_arguments(dialect: str, *, read_only: bool, pooler: bool) -> dict[str, Any]:
+    """Return the driver's arguments of a connection of a service.
+
+    Behind a pooler, connections have no settings.
+    """
     if dialect == "sqlite":
-        return options
-    arguments: dict[str, Any] = {"timeout": 5, "command_timeout": 10}
-    if pooler:
-        arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    elif read_only:
-        arguments["server_settings"] = {"default_transaction_read_only": "on"}
-    return options | {"pool_recycle": MAX_CONNECTION_AGE, "connect_args": arguments}
+        return {}
+    settings = {"default_transaction_read_only": "on"} if read_only and not pooler else {}
+    return {"command_timeout": 10, "server_settings": settings}
 
 
 def engine_listeners(dialect: str, *, read_only: bool) -> dict[str, Callable[..., Any]]:
@@ -83,6 +121,22 @@ def engine_listeners(dialect: str, *, read_only: bool) -> dict[str, Callable[...
     if read_only:
         return {"do_connect": _connect, "connect": _make_read_only, "checkout": _reject_closed}
     return {"do_connect": _connect, "checkout": _reject_closed}
+
+
+def command_listeners(dialect: str) -> dict[str, Callable[..., Any]]:
+    """Return the SQLAlchemy event listeners of an engine for commands, by event."""
+    if dialect == "sqlite":
+        return {"do_connect": _connect, "connect": _wait_for_sqlite, "begin": _begin_sqlite}
+    return {"do_connect": _connect}
+
+
+def take_turns(connection: Connection) -> None:
+    """Wait until no other process migrates the database, until the end of the transaction.
+
+    On SQLite, beginning the transaction does it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
 
 
 def _connect(dialect: Dialect, _record: object, arguments: Any, options: Any) -> DBAPIConnection:  # noqa: ANN401 - the driver's own
@@ -101,6 +155,12 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
     connection.isolation_level = None  # the driver begins no transactions: see `_begin_sqlite`
     for pragma in ("foreign_keys = ON", "journal_mode = WAL", "busy_timeout = 5000"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _wait_for_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
+    """Let transactions begin with BEGIN, those of migrations too, and wait for another one."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout = 60000").close()
 
 
 def _configure_sqlite_reader(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class

@@ -1,39 +1,21 @@
-"""Engine, database sessions, and the only place where transactions begin and end."""
+"""Database sessions, and the only place where transactions begin and end."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import event, make_url
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-    create_async_engine,
-)
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.requests import HTTPConnection
 
 from app.config import settings
-from app.db.dialects import SNAPSHOT_ISOLATION, engine_listeners, engine_options, with_driver
+from app.db.dialects import SNAPSHOT_ISOLATION
+from app.db.engine import service_engine
 from app.db.errors import translate_database_errors
 
 
 def build_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
-    """Return an engine for a database URL, whose scheme selects the driver.
-
-    A read-only engine has no transactions: each statement reads what is committed, without
-    BEGIN and COMMIT, and the database rejects writes.
-    """
-    url = with_driver(url)
-    dialect = make_url(url).get_backend_name()
-    engine = create_async_engine(
-        url,
-        echo=settings.DATABASE_ECHO,
-        hide_parameters=True,  # values of rows, such as emails, must not be logged
-        **engine_options(dialect, read_only=read_only, pooler=settings.DATABASE_POOLER),
-    )
-    for name, listener in engine_listeners(dialect, read_only=read_only).items():
-        event.listen(engine.sync_engine, name, listener)
-    return engine
+    """Return an engine of the service for a database URL."""
+    pooler, echo = settings.DATABASE_POOLER, settings.DATABASE_ECHO
+    return service_engine(url, read_only=read_only, pooler=pooler, echo=echo)
 
 
 engine = build_engine(settings.DATABASE_URL)
