@@ -27,7 +27,8 @@ from app.services.email_service import EmailService
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
-AUTH_PREFIX = f"{settings.API_V1_PREFIX}/auth"
+# Relative, so that clients find it behind a path prefix (`uvicorn --root-path`) as well.
+AUTH_PATH = f"{settings.API_V1_PREFIX}/auth".removeprefix("/")
 
 
 class AccessTokenScheme(OAuth2PasswordBearer):
@@ -48,8 +49,8 @@ class AccessTokenScheme(OAuth2PasswordBearer):
 
 
 oauth2_scheme = AccessTokenScheme(
-    tokenUrl=f"{AUTH_PREFIX}/login",
-    refreshUrl=f"{AUTH_PREFIX}/refresh",
+    tokenUrl=f"{AUTH_PATH}/login",
+    refreshUrl=f"{AUTH_PATH}/refresh",
     scheme_name="OAuth2PasswordBearer",
     auto_error=False,
 )

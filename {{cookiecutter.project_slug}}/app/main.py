@@ -12,6 +12,7 @@ from app.api import health
 from app.api.errors import EXCEPTION_HANDLERS
 from app.api.middleware import (
     BodyLimitMiddleware,
+    HeadMiddleware,
     HostMiddleware,
     RequestContextMiddleware,
     SecurityHeadersMiddleware,
@@ -55,6 +56,7 @@ def middlewares() -> list[Middleware]:
             allow_headers=["*"],
             expose_headers=["Link", "Retry-After", "X-Request-ID", "X-Total-Count"],
         ),
+        Middleware(HeadMiddleware),
         Middleware(UnhandledErrorMiddleware),
         Middleware(HostMiddleware, settings.ALLOWED_HOSTS),
         Middleware(BodyLimitMiddleware, settings.MAX_BODY_BYTES),

@@ -128,9 +128,22 @@ class Inbox:
         self.port = 0
         self.messages: list[EmailMessage] = []
         self.reply = "250 OK"
+        self.refusal = ""  # of recipients
         self.free = asyncio.Event()  # while it is cleared, the server hangs
         self.free.set()
         self.secrets_used = secrets_used
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it
+        self,
+        _server: SMTP,
+        _session: Session,
+        envelope: Envelope,
+        address: str,
+        _options: list[str],
+    ) -> str:
+        """Accept or refuse a recipient."""
+        envelope.rcpt_tos.append(address)
+        return self.refusal or "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it
         """Receive an email."""

@@ -62,7 +62,7 @@ BAD = {
     "header that is no object": forge(claims(), [1]),
     "nested header": forge(claims(), json.loads("[" * 900 + "]" * 900)),
     "payload that is no object": forge([1]),
-    "expired": forge(claims(exp=NOW - 1)),
+    "expired": forge(claims(exp=NOW - 60)),
     "not yet valid": forge(claims(nbf=NOW + 600)),
     "another issuer": forge(claims(iss="another")),
     "another audience": forge(claims(aud="another")),
@@ -151,3 +151,20 @@ def test_subject_beyond_the_integer_range_is_rejected_before_the_database() -> N
 
 def test_token_of_more_than_4096_characters_is_not_parsed() -> None:
     assert MAX_JWT_LENGTH == 4096
+
+
+@pytest.mark.parametrize("seconds", [-8, 8])
+def test_clocks_may_differ_by_some_seconds(seconds: int) -> None:
+    now = int(time.time())
+    times = {"iat": now + seconds, "nbf": now + seconds, "exp": now + seconds + 1}
+
+    assert verify_access_token(forge(claims(**times))).sid == SESSION
+
+
+@pytest.mark.parametrize("seconds", [-20, 20])
+def test_clocks_may_not_differ_by_more(seconds: int) -> None:
+    now = int(time.time())
+    times = {"nbf": now + seconds, "exp": now + seconds + 1}
+
+    with pytest.raises(InvalidTokenError):
+        verify_access_token(forge(claims(**times)))

@@ -115,11 +115,12 @@ async def test_response_does_not_wait_for_its_email(
 async def test_rejecting_smtp_server_is_retried_and_logged(
     client: AsyncClient, db: AsyncSession, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    inbox.reply = "451 later"
+    inbox.reply = f"451 {NEW_USER['email']} has a full mailbox"
 
     assert (await client.post("/users/", json=NEW_USER)).status_code == 201
 
     assert "not sent after 3 attempts" in caplog.text
+    assert inbox.reply.replace(NEW_USER["email"], "…") in caplog.text
     assert NEW_USER["email"] not in caplog.text
     assert len(inbox.messages) == 3
     inbox.token()
@@ -154,6 +155,32 @@ async def test_hanging_smtp_server_times_out(
     assert 0.15 <= time.perf_counter() - start < 1  # three attempts
     assert "not sent after" in caplog.text
     inbox.free.set()
+
+
+async def test_email_has_what_relays_require(
+    inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_FROM="Shop <shop@bücher.example>")
+    for recipient in ("ann@bücher.example", "ann@straße.example"):
+        await email.send(email.render("email_changed", recipient))
+
+    first, second = inbox.messages
+    assert first["To"] == "ann@xn--bcher-kva.example"
+    assert second["To"] == "ann@xn--strae-oqa.example"  # not IDNA 2003, where it is another domain
+    assert first["From"] == "Shop <shop@xn--bcher-kva.example>"
+    assert abs(first["Date"].datetime.timestamp() - time.time()) < 60
+    assert first["Message-ID"].endswith("@xn--bcher-kva.example>")
+    assert first["Message-ID"] != second["Message-ID"]
+
+
+async def test_refused_recipient_is_logged_with_the_reason_of_the_server(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.refusal = "550 5.1.1 <ann@example.com> no such user"
+
+    await email.send(email.render("email_changed", "ann@example.com"))
+
+    assert "SMTPRecipientRefused: 550 5.1.1 <…> no such user" in caplog.text
 
 
 async def test_email_is_retried_after_the_retry_delays(

@@ -28,10 +28,11 @@ async def test_access_log_has_one_line_per_request_with_route_template_and_user(
     caplog.clear()
     await as_ann.get(f"/users/{ann.id}")
     await as_ann.get("/nowhere/secret")
+    await as_ann.head(f"/users/{ann.id}")
 
     user = {"method": "GET", "route": API + "/users/{user_id}", "status": 200, "user_id": ann.id}
     nowhere = {"method": "GET", "route": "-", "status": 404, "user_id": None}
-    assert access_log(caplog) == [user, nowhere]
+    assert access_log(caplog) == [user, nowhere, user | {"method": "HEAD"}]
     assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name[:3] == "app")
 
 

@@ -115,6 +115,38 @@ async def test_every_response_has_the_security_headers(client: AsyncClient) -> N
         assert "server" not in response.headers
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/docs", f"{API}/users/me", "/nowhere"])
+async def test_head_is_get_without_a_body(override_settings: OverrideSettings, path: str) -> None:
+    override_settings(DOCS=True)
+    async with client_for(create_app()) as client:
+        get, head = await client.get(path), await client.head(path)
+
+    assert head.status_code == get.status_code
+    assert (head.content, bool(get.content)) == (b"", True)
+    names = {"content-length", "content-type", "cache-control", "www-authenticate"}
+    assert [(n, v) for n, v in head.headers.items() if n in names] == [
+        (n, v) for n, v in get.headers.items() if n in names
+    ]
+
+
+async def test_head_does_not_execute_another_method(client: AsyncClient) -> None:
+    response = await client.head("/auth/login")
+
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_path_prefix_of_a_proxy_is_respected(override_settings: OverrideSettings) -> None:
+    override_settings(DOCS=True, ALLOWED_HOSTS="api.example.com")
+    transport = ASGITransport(app=create_app(), root_path="/orders")
+    async with AsyncClient(transport=transport, base_url="http://10.0.0.1/orders") as client:
+        live = await client.get("/health/live")
+        rejected = await client.get(f"{API}/items/")
+        document = await client.get(f"{API}/openapi.json", headers={"Host": "api.example.com"})
+
+    assert (live.status_code, rejected.status_code) == (200, 400)
+    assert document.json()["servers"] == [{"url": "/orders"}]
+
+
 @pytest.mark.parametrize("debug", [True, False])
 async def test_hsts_is_off_in_development(
     override_settings: OverrideSettings,

@@ -88,6 +88,30 @@ class SecurityHeadersMiddleware:
         await self.app(scope, receive, send_with_headers)
 
 
+class HeadMiddleware:
+    """Answers HEAD like GET without a body, as monitors expect (RFC 9110 §9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        scope["method"] = "GET"
+        try:
+            await self.app(scope, receive, send_without_body)
+        finally:
+            scope["method"] = "HEAD"  # for the access log
+
+
 class UnhandledErrorMiddleware:
     """Responds to unhandled errors with a 500, which has CORS and security headers.
 
@@ -129,7 +153,8 @@ class HostMiddleware:
 
     def _find_error(self, scope: Scope) -> AppError | None:
         headers = Headers(scope=scope)
-        if not self._is_allowed_host(scope["path"], headers.get("Host", "")):
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if not self._is_allowed_host(path, headers.get("Host", "")):
             return InvalidHostError()
         length = headers.get("Content-Length", "0")
         if len(length) > MAX_CONTENT_LENGTH_DIGITS or not length.isdecimal():

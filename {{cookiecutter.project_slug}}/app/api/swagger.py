@@ -47,7 +47,8 @@ def mount_swagger_ui(app: FastAPI) -> None:
 
     @router.get("/start.js")
     async def script() -> Response:
-        options = {"url": app.openapi_url, "dom_id": "#swagger-ui", "deepLinking": True}
+        url = str(app.openapi_url).removeprefix("/")  # relative, also behind a path prefix
+        options = {"url": url, "dom_id": "#swagger-ui", "deepLinking": True}
         return Response(SCRIPT.format(options=json.dumps(options)), media_type="text/javascript")
 
     app.include_router(router)

@@ -15,6 +15,7 @@ from app.core.exceptions import InvalidTokenError
 from app.core.ids import MAX_ID
 
 MAX_JWT_LENGTH = 4096  # characters
+CLOCK_LEEWAY = 10  # seconds that clocks of instances may differ (RFC 7519 §4.1.4, §4.1.5)
 
 
 def generate_token() -> str:
@@ -97,7 +98,7 @@ def verify_access_token(token: str) -> TokenPayload:
         raise InvalidTokenError from None
     if not (payload.iss == payload.aud == settings.PROJECT_NAME):
         raise InvalidTokenError
-    if not payload.nbf <= time.time() < payload.exp:
+    if not payload.nbf - CLOCK_LEEWAY <= time.time() < payload.exp + CLOCK_LEEWAY:
         raise InvalidTokenError
     return payload
 
