@@ -14,7 +14,7 @@ VERSION = version("cookiecutter")
 if tuple(int(part) for part in VERSION.split(".")[:2]) < (2, 4):
     message = f"cookiecutter 2.4 or newer is needed; yours is {VERSION}: {INSTALL}"
     raise ImportError(message)
-if sys.version_info < (3, 10):
+if sys.version_info < (3, 10):  # noqa: UP036 - cookiecutter may run on another Python
     message = f"cookiecutter must run on Python 3.10 or newer: {INSTALL}"
     raise ImportError(message)
 

@@ -20,6 +20,20 @@ def _all_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+    ],
+)
+def test_database_url_is_given_the_async_driver(given: str, used: str) -> None:
+    url, _ = split_url(ADAPTER.validate_python(given))
+    assert used == url.render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize(
     ("password", "written"),
     [
         ("plain", "plain"),

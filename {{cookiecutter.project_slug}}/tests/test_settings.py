@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings, get_settings, settings
-from app.db.dialects import split_url
 from app.main import create_app
 from app.services.rate_limit_service import RateLimit
 from app.setting_types import Rate
@@ -52,26 +51,6 @@ def test_weak_secret_key_is_rejected_and_not_printed(secret: str) -> None:
 @pytest.mark.parametrize("secret", [GOOD, f"-{GOOD}", f"_{GOOD}-", "0123456789abcdef" * 4])
 def test_random_secret_key_is_accepted(secret: str) -> None:
     assert make(SECRET_KEY=secret).SECRET_KEY.get_secret_value() == secret
-
-
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
-        ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
-        ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
-        ("postgresql+psycopg2://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
-    ],
-)
-def test_database_url_is_given_the_async_driver(given: str, used: str) -> None:
-    url, _ = split_url(make(DATABASE_URL=given).DATABASE_URL)
-    assert used == url.render_as_string(hide_password=False)
-
-
-@pytest.mark.parametrize("url", ["", "app.db", "mysql://h/d", "postgresqlx://h/d"])
-def test_database_url_of_an_unsupported_database_is_rejected(url: str) -> None:
-    with pytest.raises(ValidationError, match="must start with sqlite"):
-        make(DATABASE_URL=url)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Generator
@@ -16,7 +17,7 @@ import httpx2
 import pytest
 from sqlalchemy import URL, make_url
 
-from tests.helpers import API, NEW_USER, PASSWORD
+from tests.helpers import API, NEW_USER, PASSWORD, ROOT
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import serving
 
@@ -81,6 +82,21 @@ def wait_for(port: int) -> None:
             socket.create_connection(("127.0.0.1", port)).close()
             return
         time.sleep(0.05)
+
+
+def test_migrations_work_behind_pgbouncer(pooled: str) -> None:
+    environment = os.environ | {"DATABASE_URL": pooled, "DATABASE_POOLER": "true"}
+    for revision in ("base", "head"):
+        way = "downgrade" if revision == "base" else "upgrade"
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", way, revision],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
 
 async def test_service_works_behind_pgbouncer_in_transaction_mode(

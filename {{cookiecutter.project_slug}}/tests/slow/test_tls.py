@@ -26,7 +26,7 @@ ADAPTER = TypeAdapter(DatabaseUrl)
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 # The server of the development dependencies has no TLS.
 PROGRAMS = FOLDERS[-1] if FOLDERS else Path(shutil.which("initdb") or "").parent
-USER = {"user": "nobody"} if os.geteuid() == 0 else {}  # PostgreSQL does not run as root
+USER = "nobody" if os.geteuid() == 0 else None  # PostgreSQL does not run as root
 PASSWORD = "Pass@w0rd/?"
 
 pytestmark = pytest.mark.skipif(
@@ -50,7 +50,7 @@ def server(authority: trustme.CA) -> Generator[str]:
         subprocess.run(["/bin/chown", "-R", "nobody", str(folder)], check=True)
     arguments = ["--username=me", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
     initdb = [str(PROGRAMS / "initdb"), "-D", str(data), *arguments]
-    subprocess.run(initdb, check=True, capture_output=True, **USER)  # type: ignore[call-overload]
+    subprocess.run(initdb, check=True, capture_output=True, user=USER)
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     certificate.cert_chain_pems[0].write_to_path(data / "server.crt")
     certificate.private_key_pem.write_to_path(data / "server.key")
@@ -63,7 +63,7 @@ def server(authority: trustme.CA) -> Generator[str]:
         port = probe.getsockname()[1]
     options = ["-c", "ssl=on", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     postgres = [str(PROGRAMS / "postgres"), "-D", str(data), "-p", str(port), *options]
-    with subprocess.Popen(postgres, stderr=subprocess.DEVNULL, **USER) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(postgres, stderr=subprocess.DEVNULL, user=USER) as process:
         for _ in range(200):
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port)).close()
