@@ -1,6 +1,8 @@
 """Options: each changes what it is about, and nothing else."""
 
 import filecmp
+import json
+import os
 import re
 import stat
 import subprocess
@@ -189,6 +191,7 @@ def test_workflows_follow_their_schemas(bake: Bake) -> None:
     gitlab = bake(ci="gitlab") / ".gitlab-ci.yml"
 
     run(["check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(github)])
+    run(["zizmor", "--offline", "--min-severity", "medium", str(github)])
     run(["check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", str(gitlab)])
 
 
@@ -205,6 +208,43 @@ def test_deployment_files_follow_their_schemas(bake: Bake, database: str) -> Non
         ]
     )
     run(["kubernetes-validate", "--strict", str(project / "kubernetes/service.yaml")])
+
+
+def test_pod_reads_no_variables_of_other_services_and_may_write_temporary_files(bake: Bake) -> None:
+    manifest = bake(deployment="kubernetes", database="postgresql") / "kubernetes/service.yaml"
+    deployment = next(yaml.safe_load_all(manifest.read_text(encoding="utf-8")))
+    pod = deployment["spec"]["template"]["spec"]
+
+    assert pod["enableServiceLinks"] is False
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert {"name": "temporary", "mountPath": "/tmp"} in container["volumeMounts"]  # noqa: S108 - of a container
+
+
+@pytest.mark.parametrize("port", ["", "9001"])
+def test_image_and_its_health_check_use_the_port_of_the_platform(
+    bake: Bake, tmp_path: Path, port: str
+) -> None:
+    dockerfile = (bake(deployment="docker") / "Dockerfile").read_text(encoding="utf-8")
+    check, command = (
+        json.loads(line.partition("CMD ")[2])
+        for line in dockerfile.splitlines()
+        if line.lstrip().startswith("CMD ")
+    )
+    for name in ("uvicorn", "python"):  # print their arguments
+        (tmp_path / name).write_text('#!/bin/sh\necho "$0 $@"\n')
+        (tmp_path / name).chmod(0o755)
+    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PORT": port}
+
+    started = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    probe = subprocess.run(
+        [sys.executable, *check[1:]], env=variables, capture_output=True, text=True, check=False
+    )
+
+    assert f"--port {port or 8000} " in started.stdout
+    assert "Connection refused" in probe.stderr  # and not an error of the script
+    assert "\nENV " in dockerfile
+    assert "PORT=8000" in dockerfile
 
 
 def run(command: list[str], folder: Path = ROOT) -> None:

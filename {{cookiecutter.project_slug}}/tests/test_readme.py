@@ -76,3 +76,15 @@ def test_readme_has_sections_with_the_standard_terms() -> None:
     )
 
     assert set(standard.split(", ")) <= set(headings)
+
+
+def test_messages_of_troubleshooting_exist() -> None:
+    """What a person meets can be found in the README as it is printed."""
+    section = README.partition("\n### Troubleshooting\n")[2].partition("\n### ")[0]
+    messages = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+    others = {"certificate verify failed", "DuplicatePreparedStatementError", "Required uv version"}
+    others.add("make .venv/installed")  # of OpenSSL, asyncpg, uv and make
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py"))
+
+    parts = {part for message in messages for part in re.split(r" ?\(?…[,)]? ?", message) if part}
+    assert not {part for part in parts - others if part not in source}
