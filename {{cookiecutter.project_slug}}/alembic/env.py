@@ -5,11 +5,13 @@ from logging.config import fileConfig
 
 from alembic import context
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from app.config import settings
 from app.db import autogenerate
 from app.db.dialects import split_url, take_turns
 from app.db.engine import command_engine
+from app.db.errors import first_line
 from app.models import Base
 
 config = context.config
@@ -35,9 +37,16 @@ def migrate(connection: Connection) -> None:
 async def migrate_online() -> None:
     """Run the migrations on the database."""
     engine = command_engine(url, pooler=settings.DATABASE_POOLER)
-    async with engine.connect() as connection:
+    try:
+        connection = await engine.connect()
+    except (DBAPIError, OSError) as error:
+        message = f"The database is unreachable: {first_line(error)}"
+        raise SystemExit(message) from None
+    try:
         await connection.run_sync(migrate)
-    await engine.dispose()
+    finally:
+        await connection.close()
+        await engine.dispose()
 
 
 def migrate_offline() -> None:

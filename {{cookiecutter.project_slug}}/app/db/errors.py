@@ -71,15 +71,15 @@ def _to_domain_error(error: Exception) -> AppError | None:
         logger.warning("Concurrent requests changed the same rows.", exc_info=error)
         return ConcurrentChangeError()
     if _is_not_migrated(error):
-        logger.error("The database is not migrated: %s. Run: make migrate", _first_line(error))
+        logger.error("The database is not migrated: %s. Run: make migrate", first_line(error))
         return DatabaseUnavailableError()
     if _is_unavailable(error):
-        logger.error("The database is unavailable: %s", _first_line(error))
+        logger.error("The database is unavailable: %s", first_line(error))
         return DatabaseUnavailableError()
     return None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the class and the message of the driver, without details, which may have values."""
     cause = getattr(error, "orig", None) or error
     message, *_ = str(cause).splitlines() or [""]

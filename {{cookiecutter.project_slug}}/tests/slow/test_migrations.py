@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from tests.database import temporary_database
 from tests.helpers import ROOT
@@ -30,6 +33,23 @@ def test_replicas_that_migrate_at_once_take_turns(tmp_path: Path) -> None:
         assert sum("Running upgrade" in error for error in errors) == 1
         check = subprocess.run([*ALEMBIC, "check"], cwd=tmp_path, env=environment, check=False)
         assert check.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/app.db", "postgresql://me:Secret1@127.0.0.1:1/app"]
+)
+def test_migrating_an_unreachable_database_prints_one_sentence(url: str) -> None:
+    if url.startswith("postgresql") and find_spec("asyncpg") is None:
+        pytest.skip("asyncpg is not installed.")
+    environment = os.environ | {"DATABASE_URL": url}
+    command = [*ALEMBIC, "upgrade", "head"]
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    (line,) = (done.stdout + done.stderr).splitlines()
+    assert "The database is unreachable: " in line
+    assert "Secret1" not in line
 
 
 def test_env_file_and_relative_database_are_found_from_any_folder(tmp_path: Path) -> None:
