@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.app_error import AppError
 from app.core.exceptions import DatabaseUnavailableError, UserNotFoundError
+from app.db.errors import first_line
 from app.db.session import engine, transaction
 from app.models import User, UserSession
 from app.schemas.types import Email, Password
@@ -166,10 +167,11 @@ def _plain_errors() -> Generator[None]:
         _fail("\n".join(lines))
     except UnicodeDecodeError:
         _fail("The password must be valid UTF-8.")
-    except (DatabaseUnavailableError, SQLAlchemyError, OSError):
-        _fail(
-            "The database is unreachable or not migrated. Start it, then run: alembic upgrade head"
-        )
+    except (DatabaseUnavailableError, SQLAlchemyError, OSError) as error:
+        cause = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
+        reason = first_line(cause) if isinstance(cause, Exception) else ""
+        message = "The database is unreachable or not migrated"
+        _fail(f"{message}. Start it, then run: alembic upgrade head\n{reason}")
     except AppError as error:
         _fail(error.detail)
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import (
@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         ["http://localhost:3000"], description="CORS origins: separated by commas, or a JSON list"
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        """Remove white space around a value, such as the line end of a mounted secret."""
+        return value.strip() if isinstance(value, str) else value
+
     @property
     def docs(self) -> bool:
         """Whether `/docs` and the OpenAPI document are served."""
@@ -168,7 +174,7 @@ class Settings(BaseSettings):
 
 def _explain(error: ValidationError) -> str:
     lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-    found = "" if ENV_FILE.is_file() else ", which does not exist"
+    found = "" if ENV_FILE.is_file() else ", which is not a file"
     return "\n".join(
         [
             f"Invalid settings (environment variables or {ENV_FILE}{found}):",
@@ -191,6 +197,9 @@ def get_settings() -> Settings:
         raise SystemExit(_explain(error)) from None
     except UnicodeDecodeError:
         message = f"{ENV_FILE} is not UTF-8 text: save it again with the encoding UTF-8."
+        raise SystemExit(message) from None
+    except OSError as error:
+        message = f"{ENV_FILE} cannot be read: {error.strerror}."
         raise SystemExit(message) from None
 
 

@@ -52,6 +52,18 @@ async def test_unavailable_database_is_a_503(
     assert str(cause) in caplog.text  # what the operator has to know
 
 
+async def test_missing_setting_for_a_pooler_is_named(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise DBAPIError(None, None, DriverError("42P05"))
+
+    monkeypatch.setattr(UserService, "create", fail)
+
+    assert (await client.post("/users/", json=NEW_USER)).status_code == 503
+    assert "requires DATABASE_POOLER=true" in caplog.text
+
+
 @pytest.mark.parametrize("column", ["users.missing", "missing.id"])
 async def test_database_that_is_not_migrated_is_a_503_and_the_log_says_what_to_run(
     client: AsyncClient,

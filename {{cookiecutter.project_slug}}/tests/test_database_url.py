@@ -80,6 +80,9 @@ def test_sqlite_database_in_memory_stays_there(given: str) -> None:
         ("sslmode=require", {"sslmode=require"}),
         ("ssl=require", {"sslmode=require"}),
         ("ssl=true", {"sslmode=require"}),
+        ("sslmode=REQUIRE", {"sslmode=require"}),
+        ("sslmode=prefer&sslmode=require", {"sslmode=require"}),
+        ("application_name=a@b", {"application_name=a%40b"}),
         ("sslmode=require&channel_binding=prefer", {"sslmode=require"}),
         (
             "sslmode=verify-full&sslrootcert=/ca.pem",
@@ -98,9 +101,11 @@ def test_parameters_of_libpq_are_passed_to_the_driver(query: str, parameters: se
 
 def test_socket_folder_and_several_hosts_are_addresses() -> None:
     socket, arguments = split_url(ADAPTER.validate_python("postgresql://u:p@/d?host=/run/pg"))
-    several, _ = split_url(ADAPTER.validate_python("postgresql://u@a:5432,b:5433/d"))
+    encoded, _ = split_url(ADAPTER.validate_python("postgresql://u:p@%2Frun%2FPG/d"))
+    several, _ = split_url(ADAPTER.validate_python("postgresql://u@A,b:5433/d"))
 
     assert (dict(socket.query), "dsn" in arguments) == ({"host": "/run/pg"}, False)
+    assert (dict(encoded.query), encoded.host) == ({"host": "/run/PG"}, None)
     assert several.render_as_string() == "postgresql+asyncpg://u@/d?host=a%3A5432&host=b%3A5433"
 
 
@@ -136,6 +141,9 @@ def test_certificate_is_verified_by_the_authorities_of_the_system(
         ("postgresql://u:p@h:70000/d", "port from 0 to 65535"),
         ("postgresql://u:pa/ss", "encoded"),
         ("postgres://u:p@h/d?sslmode=required", "disable, allow, prefer, require"),
+        ("postgres://u:p@h/d?target_session_attrs=x", "any, primary, standby"),
+        ("postgres://u:p@h/d?connect_timeout=10s", "connect_timeout"),
+        ("postgres://u:p@h/d?connection_limit=1&pgbouncer=true", "connection_limit.*pgbouncer"),
         ("postgres://u:p@h/d?sslmode=require&channel_binding=require", "channel_binding"),
         ("postgres://u:p@h/d?pgbouncer=true", "DATABASE_POOLER=true"),
         ("postgres://u:p@h/d?schema=public", "schema"),

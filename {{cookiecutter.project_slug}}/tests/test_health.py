@@ -21,16 +21,27 @@ async def test_healthy_service_is_live_and_ready(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite+aiosqlite:///{}/none/app.db", "sqlite+aiosqlite:///{}/app.db"]
+    ("url", "reason"),
+    [
+        ("sqlite:///{}/none/app.db", "unable to open database file"),
+        ("sqlite:///{}/app.db", "no such table: alembic_version"),
+    ],
 )
-async def test_readiness_is_503_without_database_or_migrations(
-    client: AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+async def test_readiness_is_503_without_database_or_migrations(  # noqa: PLR0913, PLR0917 - a test
+    client: AsyncClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    url: str,
+    reason: str,
 ) -> None:
     engine = build_engine(url.format(tmp_path), read_only=True)
     monkeypatch.setattr(health_service, "read_session_factory", async_sessionmaker(engine))
 
+    await client.get(READY)
     response = await client.get(READY)
 
+    assert caplog.text.count(reason) == 1  # probes repeat every few seconds
     assert response.status_code == 503
     assert response.json()["code"] == "database_unavailable"
     assert int(response.headers["Retry-After"]) > 0

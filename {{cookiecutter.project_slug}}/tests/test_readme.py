@@ -82,8 +82,11 @@ def test_messages_of_troubleshooting_exist() -> None:
     """What a person meets can be found in the README as it is printed."""
     section = README.partition("\n### Troubleshooting\n")[2].partition("\n### ")[0]
     messages = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
-    others = {"certificate verify failed", "DuplicatePreparedStatementError", "Required uv version"}
-    others.add("make .venv/installed")  # of OpenSSL, asyncpg, uv and make
+    others = {
+        "certificate verify failed",
+        "Required uv version",
+        "make .venv/installed",
+    }  # of other programs
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py"))
 
     parts = {part for message in messages for part in re.split(r" ?\(?…[,)]? ?", message) if part}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app import config
 from app.config import Settings, get_settings, settings
 from app.main import create_app
 from app.services.rate_limit_service import RateLimit
@@ -140,6 +141,27 @@ def test_env_file_may_have_a_byte_order_mark(
     monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
 
     assert Settings().PROJECT_NAME == "Läden"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "used"),
+    [("DEBUG", "true\n", True), ("SMTP_SECURITY", " tls", "tls"), ("SMTP_USER", "me\r\n", "me")],
+)
+def test_white_space_around_a_setting_is_ignored(name: str, given: str, used: object) -> None:
+    assert getattr(make(**{name: given}), name) == used
+
+
+def test_env_file_that_cannot_be_read_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(config, "Settings", fail)
+    get_settings.cache_clear()
+
+    with pytest.raises(SystemExit, match="cannot be read: Permission denied"):
+        get_settings()
+
+    get_settings.cache_clear()
 
 
 def test_env_file_that_is_not_utf8_is_explained(

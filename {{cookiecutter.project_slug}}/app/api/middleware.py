@@ -101,6 +101,7 @@ class HeadMiddleware:
             return
 
         async def send_without_body(message: Message) -> None:
+            scope["method"] = "HEAD"  # which the server must know when it sends
             if message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
@@ -109,7 +110,7 @@ class HeadMiddleware:
         try:
             await self.app(scope, receive, send_without_body)
         finally:
-            scope["method"] = "HEAD"  # for the access log
+            scope["method"] = "HEAD"
 
 
 class UnhandledErrorMiddleware:

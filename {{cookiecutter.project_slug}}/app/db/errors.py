@@ -29,6 +29,8 @@ TRANSIENT_SQLSTATES = ("08", "28", "3D", "40", "53", "57P")
 # Tables or columns that a migration has not created yet.
 NOT_MIGRATED_SQLSTATES = {"42P01", "42703"}  # undefined_table, undefined_column
 NOT_MIGRATED_MESSAGES = ("no such table", "no such column", "has no column named")  # of SQLite
+# Prepared statements that are on another connection, or exist twice.
+POOLER_SQLSTATES = {"26000", "42P05"}  # invalid_sql_statement_name, duplicate_prepared_statement
 # asyncpg raises TimeoutError and ConnectionError, which SQLAlchemy does not wrap.
 UNAVAILABLE_ERRORS = (
     OperationalError,
@@ -72,6 +74,9 @@ def _to_domain_error(error: Exception) -> AppError | None:
         return ConcurrentChangeError()
     if _is_not_migrated(error):
         logger.error("The database is not migrated: %s. Run: make migrate", first_line(error))
+        return DatabaseUnavailableError()
+    if isinstance(error, DBAPIError) and _code(error) in POOLER_SQLSTATES:
+        logger.error("A pooler in transaction mode requires DATABASE_POOLER=true.")
         return DatabaseUnavailableError()
     if _is_unavailable(error):
         logger.error("The database is unavailable: %s", first_line(error))

@@ -1,4 +1,4 @@
-"""Database URLs: those of managed databases work as they are handed out."""
+"""Database URLs, in the forms in which hosts hand them out."""
 
 import re
 from importlib.util import find_spec
@@ -20,9 +20,18 @@ PROJECT_FOLDER = Path(__file__).parents[2]
 AUTHORITY = re.compile(
     r"((?P<user>[^:@/?]*)(:(?P<password>.*))?@)?(?P<host>[^@/?]*)(/(?P<database>[^?]*))?"
 )
-HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s]*)(:(?P<port>[0-9]{1,5}))?")
+HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|/[^:]*|[^:\[\]\s]*)(:(?P<port>[0-9]{1,5}))?")
+HOST_WITH_PORT = re.compile(r":[0-9]+$")
 MAX_PORT = 65535
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SSL_ALIASES = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
+# The values of some parameters, as they are printed.
+VALUES = {
+    "sslmode": re.compile("disable|allow|prefer|require|verify-ca|verify-full"),
+    "target_session_attrs": re.compile("any|primary|standby|prefer-standby|read-write|read-only"),
+    "connect_timeout": re.compile("[0-9]+"),
+    "port": re.compile("[0-9]{1,5}"),
+    "timeout": re.compile("[0-9.]+"),
+}
 PARAMETERS = {
     "postgresql": {  # of asyncpg, and `host` and `port` of SQLAlchemy
         *("application_name", "connect_timeout", "gsslib", "host", "krbsrvname", "options"),
@@ -49,28 +58,33 @@ def _normalize(url: str) -> str:
     if find_spec(module) is None:
         message = f"needs a driver that is not installed: uv add {module}"
         raise invalid(message)
-    address, _, query = _split_query(rest)
+    address, query = _split_query(rest)
     parameters = _normalize_parameters(backend, query)
     if backend == "postgresql":
         address, hosts = _normalize_server(address)
-        parameters |= {"host": hosts} if len(hosts) > 1 else {}
+        if len(hosts) > 1 or hosts[0].startswith("/"):
+            parameters["host"] = hosts
     else:
         address = _absolute(address)
     query = urlencode(parameters, doseq=True)
     return f"{backend}://{address}" + (f"?{query}" if query else "")
 
 
-def _split_query(rest: str) -> tuple[str, str, str]:
-    """Split at the first "?" after the password, which may contain one."""
+def _split_query(rest: str) -> tuple[str, str]:
+    """Split at the "?" before the parameters; a password may contain one, a parameter an "@"."""
+    if match := re.fullmatch(r"([^?]*@[^@?]*|[^@?]*)\?([a-z_]+=.*)", rest):
+        return match[1], match[2]
     credentials, at, server = rest.rpartition("@")
-    address, mark, query = server.partition("?")
-    return credentials + at + address, mark, query
+    address, _, query = server.partition("?")
+    return credentials + at + address, query
 
 
 def _normalize_server(address: str) -> tuple[str, list[str]]:
     """Return the address, without hosts if there are several, and the hosts."""
     parts = AUTHORITY.fullmatch(address)
-    hosts = parts["host"].lower().split(",") if parts else [""]
+    hosts = [_decode_host(host) for host in parts["host"].split(",")] if parts else [""]
+    if len(hosts) > 1:  # SQLAlchemy requires all ports
+        hosts = [host if HOST_WITH_PORT.search(host) else f"{host}:5432" for host in hosts]
     matches = [HOST.fullmatch(host) for host in hosts]
     if not parts or not all(match and int(match["port"] or 0) <= MAX_PORT for match in matches):
         message = (
@@ -81,8 +95,14 @@ def _normalize_server(address: str) -> tuple[str, list[str]]:
     user, password = (_encode(parts[name]) for name in ("user", "password"))
     credentials = user + (f":{password}" if password else "")
     database = f"/{parts['database']}" if parts["database"] else ""
-    host = hosts[0] if len(hosts) == 1 else ""
+    host = hosts[0] if len(hosts) == 1 and not hosts[0].startswith("/") else ""
     return (f"{credentials}@" if credentials else "") + host + database, hosts
+
+
+def _decode_host(host: str) -> str:
+    """Return a host in lower case, or the folder of a Unix socket (`%2Fvar%2Frun`)."""
+    decoded = unquote(host)
+    return decoded if decoded.startswith("/") else host.lower()
 
 
 def _encode(text: str | None) -> str:
@@ -99,19 +119,23 @@ def _absolute(address: str) -> str:
 
 
 def _normalize_parameters(backend: str, query: str) -> dict[str, list[str]]:
+    """Return the parameters: the last one of each name, and all hosts."""
     parameters = parse_qs(query, keep_blank_values=True)
+    parameters = {n: v if n in {"host", "port"} else v[-1:] for n, v in parameters.items()}
     if backend == "postgresql" and "ssl" in parameters:  # SQLAlchemy's name
-        value = parameters.pop("ssl")[-1].lower()
-        parameters["sslmode"] = [{"true": "require", "false": "disable"}.get(value, value)]
+        parameters["sslmode"] = parameters.pop("ssl")
     if parameters.get("channel_binding") in (["prefer"], ["disable"]):  # what the driver does
         del parameters["channel_binding"]
-    for name in parameters.keys() - PARAMETERS[backend]:
-        instead = INSTEAD.get(name, "remove it")
-        message = f"has the parameter {name[:50]}, which the driver does not support: {instead}"
+    if unknown := sorted(parameters.keys() - PARAMETERS[backend]):
+        hints = [f"{name[:50]} ({INSTEAD.get(name, 'remove it')})" for name in unknown]
+        message = f"has the parameter {', '.join(hints)}, which the driver does not support"
         raise invalid(message)
-    if parameters.get("sslmode", ["prefer"])[-1] not in SSL_MODES:
-        message = f"must have one of these as sslmode: {', '.join(SSL_MODES)}"
-        raise invalid(message)
+    if mode := parameters.get("sslmode"):
+        parameters["sslmode"] = [SSL_ALIASES.get(mode[0].lower(), mode[0].lower())]
+    for name, accepted in VALUES.items():
+        if not all(accepted.fullmatch(value) for value in parameters.get(name, [])):
+            message = f"must have as {name}: {accepted.pattern.replace('|', ', ')}"
+            raise invalid(message)
     return parameters
 
 

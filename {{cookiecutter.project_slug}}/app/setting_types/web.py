@@ -66,7 +66,7 @@ def _normalize_base_url(url: str) -> str:
 
 def _normalize_host(host: object) -> str:
     """Return a pattern of the Host header, whose port is ignored."""
-    text = re.sub(r":[0-9]+$", "", str(host).strip())
+    text = re.sub(r"^([^:]*|\[.*\]):[0-9]+$", r"\1", str(host).strip())
     wildcard, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     if text != "*" and not _to_hostname(name):
         message = "must be host names without scheme and path, such as example.com, *.example.com"

