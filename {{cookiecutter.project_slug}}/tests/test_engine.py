@@ -18,11 +18,13 @@ from app.config import settings
 from app.db.dialects import (
     MAX_CONNECTION_AGE,
     POOL_SIZE,
+    command_listeners,
     connect_arguments,
     engine_listeners,
     pool_options,
     service_arguments,
     split_url,
+    take_turns,
 )
 from app.db.session import build_engine
 from app.models import User
@@ -210,6 +212,19 @@ def test_timeouts_on_postgresql_are_5_seconds_to_connect_and_10_for_a_statement(
     assert options["pool_recycle"] == MAX_CONNECTION_AGE
     arguments = service_arguments("postgresql", read_only=False, pooler=False)
     assert arguments["command_timeout"] == 10
+
+
+def test_migrations_on_postgresql_wait_for_an_advisory_lock_of_the_transaction() -> None:
+    executed: list[str] = []
+    dialect = SimpleNamespace(name="postgresql")
+    connection: Any = SimpleNamespace(
+        dialect=dialect, execute=lambda statement: executed.append(str(statement))
+    )
+
+    take_turns(connection)
+
+    assert "pg_advisory_xact_lock" in executed[0]
+    assert command_listeners("postgresql").keys() == {"do_connect"}
 
 
 @pytest.mark.parametrize("read_only", [True, False])
