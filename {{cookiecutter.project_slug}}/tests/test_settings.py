@@ -73,6 +73,9 @@ def test_list_setting_is_parsed_from_json_or_commas(origins: object) -> None:
         ),
         ("ALLOWED_ORIGINS", "https://bücher.example", ["https://xn--bcher-kva.example"]),
         ("ALLOWED_ORIGINS", "*", ["*"]),
+        ("ALLOWED_ORIGINS", "capacitor://localhost", ["capacitor://localhost"]),
+        ("ALLOWED_ORIGINS", "http://[0:0:0:0:0:0:0:1]:3000", ["http://[::1]:3000"]),
+        ("ALLOWED_HOSTS", "[::1]:8000, ::1", ["[::1]", "[::1]"]),
         ("ALLOWED_ORIGINS", "[]", []),
         (
             "ALLOWED_HOSTS",
@@ -102,6 +105,7 @@ def test_setting_is_normalized(name: str, given: object, used: object) -> None:
         ("ALLOWED_ORIGINS", "https://*.example.com"),
         ("ALLOWED_ORIGINS", "https://me@app.example.com"),
         ("ALLOWED_HOSTS", "https://example.com"),
+        ("ALLOWED_HOSTS", "1:2:3"),
         ("ALLOWED_HOSTS", "example.com/path"),
         ("ALLOWED_HOSTS", "exa mple.com"),
         ("FRONTEND_URL", "app.example.com"),

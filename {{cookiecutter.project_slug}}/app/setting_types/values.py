@@ -14,6 +14,7 @@ from app.setting_types.errors import invalid
 GENERATE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
 MIN_KEY_LENGTH = 32  # characters
 MIN_KEY_ALPHABET = 10  # different characters
+IPV6 = re.compile(r"\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]")  # in brackets, which is not a JSON list
 PLACEHOLDERS = ("change", "example", "insecure", "password", "placeholder", "secret", "your-")
 
 
@@ -45,7 +46,7 @@ def parse_list(value: object) -> Any:  # noqa: ANN401 - a list, or what Pydantic
     """Parse a JSON list, or values separated by commas."""
     if not isinstance(value, str):
         return value
-    if value.lstrip().startswith("["):
+    if value.lstrip().startswith("[") and not IPV6.match(value.lstrip()):
         return _parse_json(value)
     return [part.strip() for part in value.split(",") if part.strip()]
 

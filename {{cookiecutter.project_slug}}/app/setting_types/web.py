@@ -2,6 +2,7 @@
 
 import re
 from email.utils import formataddr, parseaddr
+from ipaddress import IPv6Address
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,18 +12,23 @@ from pydantic_settings import NoDecode
 from app.setting_types.errors import invalid
 from app.setting_types.values import parse_list
 
+PORT = re.compile(r"(?<=[^:]):[0-9]+$")  # not the end of an IPv6 address without brackets
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322 §3.2.3
 LOCAL_PART = re.compile(rf"{ATOM}(\.{ATOM})*")
-HOSTNAME = re.compile(rf"{LABEL}(\.{LABEL})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+HOSTNAME = re.compile(rf"{LABEL}(\.{LABEL})*\.?")
+# Of pages in apps and browser extensions, such as capacitor://localhost.
+APP_ORIGIN = re.compile(r"(?!ftp:|wss?:|file:|https?:)[a-z][a-z0-9+.-]*://[a-z0-9._-]+")
 
 
 def _to_hostname(host: str) -> str | None:
     """Return a host name in lower case, a domain in ASCII (IDNA), or None if it is not one."""
     try:
-        name = host.strip().lower().encode("idna").decode() if not host.isascii() else host.lower()
-    except UnicodeError:
+        if ":" in host:
+            return str(IPv6Address(host))
+        name = host.lower() if host.isascii() else host.lower().encode("idna").decode()
+    except ValueError:
         return None
     return name if HOSTNAME.fullmatch(name) else None
 
@@ -47,13 +53,14 @@ def _origin(parts: SplitResult) -> str:
 
 
 def _normalize_origin(origin: object) -> str:
-    parts = _split(str(origin))
-    if origin != "*" and (
-        not parts or parts.path not in {"", "/"} or parts.query or parts.fragment
-    ):
+    text = str(origin).strip()
+    if text == "*" or APP_ORIGIN.fullmatch(text):
+        return text
+    parts = _split(text)
+    if not parts or parts.path not in {"", "/"} or parts.query or parts.fragment:
         message = "must be origins: scheme and host, such as https://app.example.com"
         raise invalid(message)
-    return _origin(parts) if parts else "*"
+    return _origin(parts)
 
 
 def _normalize_base_url(url: str) -> str:
@@ -66,12 +73,15 @@ def _normalize_base_url(url: str) -> str:
 
 def _normalize_host(host: object) -> str:
     """Return a pattern of the Host header, whose port is ignored."""
-    text = re.sub(r"^([^:]*|\[.*\]):[0-9]+$", r"\1", str(host).strip())
-    wildcard, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
-    if text != "*" and not _to_hostname(name):
+    text = PORT.sub("", str(host).strip())
+    wildcard, name = ("*.", text[2:]) if text.startswith("*.") else ("", text.strip("[]"))
+    hostname = _to_hostname(name)
+    if text == "*":
+        return text
+    if not hostname:
         message = "must be host names without scheme and path, such as example.com, *.example.com"
         raise invalid(message)
-    return wildcard + (_to_hostname(name) or name)
+    return f"[{hostname}]" if ":" in hostname else wildcard + hostname
 
 
 def _check_hostname(host: str) -> str:
