@@ -2,6 +2,7 @@
 
 import asyncio
 from logging.config import fileConfig
+from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ if config.cmd_opts and config.config_file_name:  # the command line, not a test
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
 url = config.attributes.get("url", settings.DATABASE_URL)
-options = {
+options: dict[str, Any] = {
     "target_metadata": config.attributes.get("metadata", Base.metadata),
     "transactional_ddl": True,  # a migration that fails leaves nothing, also on SQLite
     **autogenerate.OPTIONS,
@@ -40,6 +41,7 @@ async def migrate_online() -> None:
     try:
         connection = await engine.connect()
     except (DBAPIError, OSError) as error:
+        await asyncio.sleep(0.05)  # the thread of aiosqlite needs the event loop to end
         message = f"The database is unreachable: {first_line(error)}"
         raise SystemExit(message) from None
     try:

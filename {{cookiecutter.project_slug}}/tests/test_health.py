@@ -27,7 +27,8 @@ async def test_healthy_service_is_live_and_ready(client: AsyncClient) -> None:
         ("sqlite:///{}/app.db", "no such table: alembic_version"),
     ],
 )
-async def test_readiness_is_503_without_database_or_migrations(  # noqa: PLR0913, PLR0917 - a test
+async def test_readiness_is_503_without_database_or_migrations(  # noqa: PLR0913 - fixtures
+    *,
     client: AsyncClient,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ USER = "nobody" if os.geteuid() == 0 else None  # PostgreSQL does not run as roo
 PASSWORD = "Pass@w0rd/?"
 
 pytestmark = pytest.mark.skipif(
-    not (PROGRAMS / "initdb").exists(), reason="a PostgreSQL server with TLS is not installed"
+    find_spec("asyncpg") is None or not (PROGRAMS / "initdb").exists(),
+    reason="requires asyncpg, and a PostgreSQL server with TLS",
 )
 
 
