@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -142,7 +143,8 @@ def test_env_file_may_have_a_byte_order_mark(
     encoding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("PROJECT_NAME=Läden\n", encoding=encoding)
-    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    model_config: Any = Settings.model_config
+    monkeypatch.setitem(model_config, "env_file", tmp_path / ".env")
 
     assert Settings().PROJECT_NAME == "Läden"
 
@@ -172,7 +174,8 @@ def test_env_file_that_is_not_utf8_is_explained(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("PROJECT_NAME=Shop\n", encoding="utf-16")
-    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    model_config: Any = Settings.model_config
+    monkeypatch.setitem(model_config, "env_file", tmp_path / ".env")
     get_settings.cache_clear()
 
     with pytest.raises(SystemExit, match="is not UTF-8 text"):

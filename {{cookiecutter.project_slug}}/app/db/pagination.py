@@ -27,6 +27,7 @@ from app.config import settings
 from app.core.exceptions import InvalidCursorError
 
 Row = TypeVar("Row")
+Query = Select[*tuple[Any, ...]]  # of a model, or of its columns
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ class Page(Generic[Row]):
 
 async def paginate(
     db: AsyncSession,
-    query: Select[Row],
+    query: Query,
     page: PageRequest,
     sort: str = "id",
     values: Mapping[str, object] | None = None,
-) -> Page[Row]:
+) -> Page[Any]:
     """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
 
     `values` are those of the query's `bindparam()`s.
@@ -70,7 +71,9 @@ async def paginate(
         statement = statement.where(order.is_after(page.after))
     bounds = {"page_skip": page.skip, "page_limit": page.limit + 1}
     result = await db.execute(statement, bounds | dict(values or {}))
-    rows = list(result.scalars() if len(result.keys()) == 1 else result)  # of `select(Model)`
+    rows: list[Any] = list(
+        result.scalars() if len(result.keys()) == 1 else result
+    )  # of `select(Model)`
     has_next = len(rows) > page.limit
     return Page(
         rows=rows[: page.limit],
@@ -80,14 +83,14 @@ async def paginate(
 
 
 @lru_cache(maxsize=100)  # building a statement takes as long as executing it
-def _sort(query: Select[Row], sort: str) -> tuple["Order", Select[Row]]:
+def _sort(query: Query, sort: str) -> tuple["Order", Query]:
     """Return the order, and the query of one page in that order."""
     order = Order(query.column_descriptions[0]["entity"], sort)
     skip, limit = bindparam("page_skip", type_=Integer()), bindparam("page_limit", type_=Integer())
     return order, query.order_by(*order.by).offset(skip).limit(limit)
 
 
-async def _count(db: AsyncSession, query: Select[Any], values: Mapping[str, object] | None) -> int:
+async def _count(db: AsyncSession, query: Query, values: Mapping[str, object] | None) -> int:
     return await db.scalar(select(func.count()).select_from(query.subquery()), values) or 0
 
 
