@@ -30,6 +30,7 @@ PROGRAMS = FOLDERS[-1] if FOLDERS else Path(shutil.which("initdb") or "").parent
 USER = "nobody" if os.geteuid() == 0 else None  # PostgreSQL does not run as root
 PASSWORD = "Pass@w0rd/?"
 
+# A system package, so no dependency of the project can install it.
 pytestmark = pytest.mark.skipif(
     find_spec("asyncpg") is None or not (PROGRAMS / "initdb").exists(),
     reason="requires asyncpg, and a PostgreSQL server with TLS",
