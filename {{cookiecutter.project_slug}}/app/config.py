@@ -1,12 +1,13 @@
 """Settings, from environment variables and `.env`, and project metadata, from pyproject.toml."""
 
 import os
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import (
@@ -23,6 +24,7 @@ from app.setting_types import (
     RateSetting,
     SigningKey,
     SigningKeys,
+    invalid,
 )
 
 FOLDER = Path(__file__).parents[1]
@@ -32,6 +34,7 @@ PROJECT: dict[str, Any] = tomllib.loads((FOLDER / "pyproject.toml").read_text(en
 # That of the project, from any working folder.
 ENV_FILE = Path(os.environ.get("ENV_FILE") or FOLDER / ".env")
 
+QUOTED = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)')\s*""")
 MAX_DAYS = 3650
 MAX_HOURS = MAX_DAYS * 24
 MAX_MINUTES = MAX_HOURS * 60
@@ -118,7 +121,9 @@ class Settings(BaseSettings):
     )
     SMTP_PORT: Port = Field(587, description="SMTP port")
     SMTP_USER: str | None = Field(None, description="SMTP user name, if the server requires one")
-    SMTP_PASSWORD: SecretStr | None = Field(None, description="SMTP password")
+    SMTP_PASSWORD: SecretStr | None = Field(
+        None, validate_default=True, description="SMTP password"
+    )
     SMTP_SECURITY: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="SMTP encryption: `starttls`, `tls` or `none`"
     )
@@ -163,8 +168,24 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _strip(cls, value: object) -> object:
-        """Remove white space around a value, such as the line end of a mounted secret."""
-        return value.strip() if isinstance(value, str) else value
+        """Remove white space around a value, such as the line end of a mounted secret, and quotes.
+
+        `docker run --env-file` keeps the quotes that `.env` files may have.
+        """
+        if not isinstance(value, str):
+            return value
+        quoted = QUOTED.fullmatch(value)
+        return quoted[quoted.lastindex or 0] if quoted else value.strip()
+
+    @field_validator("SMTP_PASSWORD")
+    @classmethod
+    def _belongs_to_a_user(
+        cls, password: SecretStr | None, others: ValidationInfo
+    ) -> SecretStr | None:
+        if bool(password) != bool(others.data.get("SMTP_USER")):
+            message = "must be set together with SMTP_USER, or none of them"
+            raise invalid(message)
+        return password
 
     @property
     def docs(self) -> bool:

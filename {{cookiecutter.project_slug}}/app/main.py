@@ -36,7 +36,6 @@ async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     """Set up logging and signals; at shutdown, finish background tasks and close the pool."""
     configure_logging()
     handle_stop_signals()
-    mimetypes.init()  # reads files, which would block the event loop in a request
     yield
     await wait_for_all(SHUTDOWN_TIMEOUT)
     await engine.dispose()
@@ -65,6 +64,7 @@ def middlewares() -> list[Middleware]:
 
 def create_app() -> FastAPI:
     """Application factory: return the FastAPI app, configured by `app.config.settings`."""
+    mimetypes.init()  # reads files, which would block the event loop in a request
     app = FastAPI(
         title=settings.PROJECT_NAME,
         description=PROJECT["description"],

@@ -222,6 +222,7 @@ def _detect_blocking_calls() -> Generator[None]:
         for function in detector.functions.values():
             function.can_block_in("app/main.py", "create_app")
             function.can_block_in("app/main.py", "lifespan")
+            function.can_block_in("app/api/openapi.py", "openapi")
             function.can_block_in(
                 "app/db/autogenerate/compare.py", "tables_of_migrations"
             )  # a command

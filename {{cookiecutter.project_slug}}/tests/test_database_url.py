@@ -2,8 +2,10 @@
 
 import ssl
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import trustme
 from pydantic import TypeAdapter, ValidationError
 
 from app.db.dialects import split_url
@@ -77,6 +79,7 @@ def test_sqlite_database_in_memory_stays_there(given: str) -> None:
 @pytest.mark.parametrize(
     ("query", "parameters"),
     [
+        ("options=-csearch_path=shop", {"options=-csearch_path%3Dshop"}),
         ("sslmode=require", {"sslmode=require"}),
         ("ssl=require", {"sslmode=require"}),
         ("ssl=true", {"sslmode=require"}),
@@ -85,8 +88,8 @@ def test_sqlite_database_in_memory_stays_there(given: str) -> None:
         ("application_name=a@b", {"application_name=a%40b"}),
         ("sslmode=require&channel_binding=prefer", {"sslmode=require"}),
         (
-            "sslmode=verify-full&sslrootcert=/ca.pem",
-            {"sslmode=verify-full", "sslrootcert=%2Fca.pem"},
+            f"sslmode=verify-full&sslrootcert={__file__}",
+            {"sslmode=verify-full", f"sslrootcert={quote(__file__, safe='')}"},
         ),
         ("application_name=app&sslmode=disable", {"application_name=app", "sslmode=disable"}),
         ("target_session_attrs=read-write", {"target_session_attrs=read-write"}),
@@ -146,8 +149,13 @@ def test_certificate_is_verified_by_the_authorities_of_the_system(
         ("postgres://u:p@h/d?connection_limit=1&pgbouncer=true", "connection_limit.*pgbouncer"),
         ("postgres://u:p@h/d?sslmode=require&channel_binding=require", "channel_binding"),
         ("postgres://u:p@h/d?pgbouncer=true", "DATABASE_POOLER=true"),
-        ("postgres://u:p@h/d?schema=public", "schema"),
+        ("postgres://u:p@h/d?schema=public", "options=-csearch_path"),
+        ("postgres://h/d?user=u&password=p", "user:password@host"),
+        ("postgres://u@server:p@h/d", "@ as %40"),
+        ("postgres://u:p@h/d?sslrootcert=/missing.pem", "a file as sslrootcert"),
+        (f"postgres://u:p@h/d?sslcert={__file__}&sslkey={__file__}", "its key as sslkey"),
         ("sqlite:///app.db?check=1", "check"),
+        ("sqlite:///app.db?mode=ro", "file:app.db"),
     ],
 )
 def test_url_that_cannot_work_is_rejected(url: str, message: str) -> None:
@@ -162,8 +170,16 @@ def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ADAPTER.validate_python("postgresql://u@h/d")
 
 
-def test_client_certificate_is_loaded_with_the_authorities_of_the_system() -> None:
-    url = "postgresql://u@h/d?sslmode=verify-full&sslcert=/missing.pem&sslkey=/missing.key"
+def test_client_certificate_is_loaded_with_the_authorities_of_the_system(tmp_path: Path) -> None:
+    client = trustme.CA().issue_cert("client")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
+    client.private_key_pem.write_to_path(tmp_path / "client.key")
+    url = f"postgresql://u@h/d?sslmode=verify-full&sslcert={tmp_path}/client.pem"
 
-    with pytest.raises(FileNotFoundError):
-        split_url(ADAPTER.validate_python(url))
+    _, arguments = split_url(ADAPTER.validate_python(f"{url}&sslkey={tmp_path}/client.key"))
+
+    assert isinstance(arguments["ssl"], ssl.SSLContext)
+    assert "dsn" not in arguments
+    (tmp_path / "client.pem").unlink()
+    with pytest.raises(FileNotFoundError):  # so it was read
+        split_url(f"{url}&sslkey={tmp_path}/client.key")

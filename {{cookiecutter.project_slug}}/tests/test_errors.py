@@ -18,11 +18,11 @@ from tests.helpers import API, NEW_USER, client_for
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        (f"{API}/users/me", "DELETE, GET, PATCH"),
-        (f"{API}/users/1", "DELETE, GET, PATCH"),
-        (f"{API}/users", "GET, POST"),
-        (f"{API}/auth/sessions", "DELETE, GET"),
-        ("/health/live", "GET"),
+        (f"{API}/users/me", "DELETE, GET, PATCH, HEAD"),
+        (f"{API}/users/1", "DELETE, GET, PATCH, HEAD"),
+        (f"{API}/users", "GET, POST, HEAD"),
+        (f"{API}/auth/sessions", "DELETE, GET, HEAD"),
+        ("/health/live", "GET, HEAD"),
     ],
 )
 async def test_method_not_allowed_lists_all_methods_of_the_path(

@@ -188,6 +188,7 @@ async def test_request_id_of_the_caller_is_kept_if_it_is_safe_to_log(
     [
         ("api.example.com", 401),
         ("API.example.com:8000", 401),
+        ("api.example.com.", 401),
         ("a.example.org", 401),
         ("example.org", 400),
         ("evil.com", 400),

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def test_list_setting_is_parsed_from_json_or_commas(origins: object) -> None:
             ["api.example.com", "*.example.org"],
         ),
         ("ALLOWED_HOSTS", "*", ["*"]),
+        ("ALLOWED_HOSTS", "example.com.", ["example.com"]),
+        ("TRUSTED_PROXIES", "10.0.0.0/8", [ip_network("10.0.0.0/8")]),
+        ("TRUSTED_PROXIES", "::ffff:10.0.0.0/104", [ip_network("10.0.0.0/8")]),
+        ("TRUSTED_PROXIES", "::ffff:10.0.0.1", [ip_network("10.0.0.1/32")]),
+        ("TRUSTED_PROXIES", "fd00::/8", [ip_network("fd00::/8")]),
         ("FRONTEND_URL", "https://App.example.com/", "https://app.example.com"),
         ("FRONTEND_URL", "https://example.com:8443/app/", "https://example.com:8443/app"),
         ("SMTP_HOST", "SMTP.example.com", "smtp.example.com"),
@@ -109,12 +115,16 @@ def test_setting_is_normalized(name: str, given: object, used: object) -> None:
         ("ALLOWED_HOSTS", "1:2:3"),
         ("ALLOWED_HOSTS", "example.com/path"),
         ("ALLOWED_HOSTS", "exa mple.com"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "*"),
         ("FRONTEND_URL", "app.example.com"),
+        ("FRONTEND_URL", "https://app.example.com/#/"),
         ("FRONTEND_URL", "https://app.example.com/?page=1"),
         ("SMTP_HOST", "smtp.example.com:587"),
         ("SMTP_HOST", "smtp://smtp.example.com"),
         ("EMAIL_FROM", "a@b@c.example"),
         ("EMAIL_FROM", "Shop <nobody>"),
+        ("EMAIL_FROM", "Shop, Inc. <shop@example.com>"),
         ("EMAIL_FROM", "ü@example.com"),
         ("EMAIL_FROM", "Shop shop@example.com"),
         ("EMAIL_FROM", f"a@{'ü' * 70}.example"),
@@ -151,7 +161,15 @@ def test_env_file_may_have_a_byte_order_mark(
 
 @pytest.mark.parametrize(
     ("name", "given", "used"),
-    [("DEBUG", "true\n", True), ("SMTP_SECURITY", " tls", "tls"), ("SMTP_USER", "me\r\n", "me")],
+    [
+        ("DEBUG", "true\n", True),
+        ("SMTP_SECURITY", " tls", "tls"),
+        ("PROJECT_NAME", "Shop\r\n", "Shop"),
+        ("PROJECT_NAME", '"Shop"\n', "Shop"),
+        ("PROJECT_NAME", "'Joe\"s'", 'Joe"s'),
+        ("PROJECT_NAME", '"Joe" and "Ann"', '"Joe" and "Ann"'),
+        ("PROJECT_NAME", '"', '"'),
+    ],
 )
 def test_white_space_around_a_setting_is_ignored(name: str, given: str, used: object) -> None:
     assert getattr(make(**{name: given}), name) == used
@@ -213,6 +231,9 @@ def test_signing_algorithm_other_than_hs256_is_rejected(algorithm: str) -> None:
         ("TRUSTED_PROXIES", "foo"),
         ("ALLOWED_HOSTS", '["a"'),
         ("API_V1_PREFIX", "/.."),
+        ("API_V1_PREFIX", "/health"),
+        ("API_V1_PREFIX", "/docs/v1"),
+        ("SMTP_PASSWORD", "Mail1Server"),  # without a user
         ("DATABASE_URL", "postgresql://u:p@h:port/d"),
         ("PROJECT_NAME", ""),
         ("EMAIL_FROM", "a@b.c\nBcc: x@y.z"),
@@ -229,6 +250,11 @@ def test_invalid_setting_is_rejected_at_startup(name: str, value: object) -> Non
     (error,) = caught.value.errors()
     assert error["loc"] == (name,)
     assert "Value error" not in error["msg"]
+
+
+def test_smtp_user_needs_a_password() -> None:
+    with pytest.raises(ValidationError, match="SMTP_PASSWORD"):
+        make(SMTP_USER="me")
 
 
 @pytest.mark.parametrize("sender", ["noreply@example.com", "Shop <noreply@example.com>"])

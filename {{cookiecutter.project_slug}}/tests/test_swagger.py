@@ -1,6 +1,7 @@
 """Swagger UI at `/docs`."""
 
 import pytest
+from httpx2 import ASGITransport, AsyncClient
 
 from app.main import create_app
 from tests.conftest import OverrideSettings
@@ -43,3 +44,15 @@ async def test_swagger_ui_loads_nothing_from_other_servers(
     assert "<script>" not in page.text
     assert f'"{API.removeprefix("/")}/openapi.json"' in start.text  # relative, for a path prefix
     assert (rejected.status_code, rejected.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(("prefix", "location"), [("", "docs"), ("/orders", "/orders/docs")])
+async def test_root_leads_to_the_page_also_behind_a_path_prefix(
+    override_settings: OverrideSettings, prefix: str, location: str
+) -> None:
+    override_settings(DOCS=True)
+    transport = ASGITransport(app=create_app(), root_path=prefix)
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        root = await client.get(f"{prefix}/")
+
+    assert root.headers["Location"] == location  # for `/orders` too, as which a proxy passes it on

@@ -82,7 +82,8 @@ def _allowed_methods(request: HTTPConnection) -> list[str]:
     """Return the methods that the path of the request has (RFC 9110 §10.2.1)."""
     routes = request.app.router.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
-    return [m for m in METHODS if any(r.matches(scopes[m])[0] is Match.FULL for r in routes)]
+    found = [m for m in METHODS if any(r.matches(scopes[m])[0] is Match.FULL for r in routes)]
+    return [*found, "HEAD"] if "GET" in found else found
 
 
 def _media_type_error(request: Request) -> UnsupportedMediaTypeError | None:

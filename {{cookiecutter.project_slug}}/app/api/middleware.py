@@ -165,7 +165,7 @@ class HostMiddleware:
     def _is_allowed_host(self, path: str, host: str) -> bool:
         if not self.allowed_hosts or path.startswith("/health/"):
             return True  # health checks of containers and pods use an IP address as host
-        name = PORT.sub("", host.lower())
+        name = PORT.sub("", host.lower()).removesuffix(".")  # of an absolute domain name
         return any(_matches(name, pattern.lower()) for pattern in self.allowed_hosts)
 
 

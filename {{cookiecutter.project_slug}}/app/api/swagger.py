@@ -5,7 +5,7 @@ from html import escape
 from importlib.resources import as_file, files
 
 import fastapi_offline
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -37,8 +37,9 @@ def mount_swagger_ui(app: FastAPI) -> None:
     router = APIRouter(prefix="/docs", include_in_schema=False)
 
     @app.get("/", include_in_schema=False)
-    async def index() -> RedirectResponse:
-        return RedirectResponse("docs")
+    async def index(request: Request) -> RedirectResponse:
+        prefix = request.scope.get("root_path", "")
+        return RedirectResponse(f"{prefix}/docs" if prefix else "docs")
 
     @router.get("")
     async def page() -> HTMLResponse:

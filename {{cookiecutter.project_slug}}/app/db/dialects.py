@@ -59,7 +59,7 @@ def _verified_tls(parameters: dict[str, str]) -> dict[str, Any]:
     context.check_hostname = parameters.pop("sslmode") == "verify-full"
     parameters.pop("sslrootcert", None)
     if "sslcert" in parameters:
-        key, password = parameters.pop("sslkey", None), parameters.pop("sslpassword", None)
+        key, password = parameters.pop("sslkey", None), parameters.pop("sslpassword", "")
         context.load_cert_chain(parameters.pop("sslcert"), key, password)
     return {"ssl": context}
 

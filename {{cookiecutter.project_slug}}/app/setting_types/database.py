@@ -3,6 +3,7 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from ssl import create_default_context
 from typing import Annotated
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
@@ -39,11 +40,17 @@ PARAMETERS = {
         *("sslcrl", "sslkey", "sslmode", "sslnegotiation", "sslpassword", "sslrootcert"),
         "target_session_attrs",
     },
-    "sqlite": {"cache", "immutable", "mode", "nolock", "timeout", "uri", "vfs"},
+    "sqlite": {"timeout"},
+    "file": {"cache", "immutable", "mode", "nolock", "timeout", "uri", "vfs"},
 }
+FILES = {"passfile", "sslcert", "sslcrl", "sslkey", "sslrootcert"}
 INSTEAD = {
     "channel_binding": "remove it, and verify the server with sslmode=verify-full",
+    "mode": "write sqlite:///file:app.db?mode=ro&uri=true",
+    "password": "write it before the host, user:password@host",
     "pgbouncer": "set DATABASE_POOLER=true instead",
+    "schema": "write options=-csearch_path=NAME",
+    "user": "write it before the host, user:password@host",
 }
 
 
@@ -59,7 +66,8 @@ def _normalize(url: str) -> str:
         message = f"needs a driver that is not installed: uv add {module}"
         raise invalid(message)
     address, query = _split_query(rest)
-    parameters = _normalize_parameters(backend, query)
+    kind = "file" if address.startswith("/file:") else backend
+    parameters = _normalize_parameters(kind, query)
     if backend == "postgresql":
         address, hosts = _normalize_server(address)
         if len(hosts) > 1 or hosts[0].startswith("/"):
@@ -89,7 +97,7 @@ def _normalize_server(address: str) -> tuple[str, list[str]]:
     if not parts or not all(match and int(match["port"] or 0) <= MAX_PORT for match in matches):
         message = (
             "must be like postgresql://user:password@host:5432/app, with a port from 0 to "
-            f"{MAX_PORT} and special characters of the password encoded, such as / as %2F"
+            f"{MAX_PORT} and special characters of user and password encoded, such as @ as %40"
         )
         raise invalid(message)
     user, password = (_encode(parts[name]) for name in ("user", "password"))
@@ -118,15 +126,15 @@ def _absolute(address: str) -> str:
     return "/" + quote((PROJECT_FOLDER / unquote(path)).as_posix(), safe="/: ")
 
 
-def _normalize_parameters(backend: str, query: str) -> dict[str, list[str]]:
+def _normalize_parameters(kind: str, query: str) -> dict[str, list[str]]:
     """Return the parameters: the last one of each name, and all hosts."""
     parameters = parse_qs(query, keep_blank_values=True)
     parameters = {n: v if n in {"host", "port"} else v[-1:] for n, v in parameters.items()}
-    if backend == "postgresql" and "ssl" in parameters:  # SQLAlchemy's name
+    if kind == "postgresql" and "ssl" in parameters:  # SQLAlchemy's name
         parameters["sslmode"] = parameters.pop("ssl")
     if parameters.get("channel_binding") in (["prefer"], ["disable"]):  # what the driver does
         del parameters["channel_binding"]
-    if unknown := sorted(parameters.keys() - PARAMETERS[backend]):
+    if unknown := sorted(parameters.keys() - PARAMETERS[kind]):
         hints = [f"{name[:50]} ({INSTEAD.get(name, 'remove it')})" for name in unknown]
         message = f"has the parameter {', '.join(hints)}, which the driver does not support"
         raise invalid(message)
@@ -136,7 +144,25 @@ def _normalize_parameters(backend: str, query: str) -> dict[str, list[str]]:
         if not all(accepted.fullmatch(value) for value in parameters.get(name, [])):
             message = f"must have as {name}: {accepted.pattern.replace('|', ', ')}"
             raise invalid(message)
+    _check_files({name: values[0] for name, values in parameters.items()})
     return parameters
+
+
+def _check_files(parameters: dict[str, str]) -> None:
+    """Reject a file that is missing, and a certificate that is not that of the key."""
+    for name in FILES & parameters.keys():
+        if parameters[name] != "system" and not Path(parameters[name]).is_file():
+            message = f"must have a file as {name}, or no such parameter"
+            raise invalid(message)
+    if {"sslcert", "sslkey"} <= parameters.keys():
+        certificate, key = parameters["sslcert"], parameters["sslkey"]
+        try:
+            create_default_context().load_cert_chain(
+                certificate, key, parameters.get("sslpassword", "")
+            )
+        except OSError:
+            message = "must have a certificate as sslcert and its key as sslkey, in PEM format"
+            raise invalid(message) from None
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_normalize)]

@@ -59,13 +59,20 @@ def _parse_json(value: str) -> object:
         raise invalid(message) from None
 
 
-def _parse_networks(value: object) -> object:
+def _parse_networks(value: object) -> list[IPv4Network | IPv6Network]:
     networks = parse_list(value)
+    return [_parse_network(str(network)) for network in networks] if networks else []
+
+
+def _parse_network(text: str) -> IPv4Network | IPv6Network:
+    """Return a network; one of IPv4 in IPv6 as IPv4, as `app.core.client_ip` does."""
     try:
-        return [ip_network(str(network)) for network in networks] if networks else []
+        network = ip_network(text)
     except ValueError:
-        message = "must be IP addresses or networks, such as 10.0.0.0/8"
+        message = f"must be IP addresses or networks, such as 10.0.0.0/8, which {text} is not"
         raise invalid(message) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ip_network((mapped, network.prefixlen - 96)) if mapped else network
 
 
 def _parse_rate(value: object) -> object:

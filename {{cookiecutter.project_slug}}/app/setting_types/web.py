@@ -14,10 +14,11 @@ from app.setting_types.values import parse_list
 
 PORT = re.compile(r"(?<=[^:]):[0-9]+$")  # not the end of an IPv6 address without brackets
 DEFAULT_PORTS = {"http": 80, "https": 443}
+PAGES = ("docs", "health")  # that the service has at its root
 LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322 §3.2.3
 LOCAL_PART = re.compile(rf"{ATOM}(\.{ATOM})*")
-HOSTNAME = re.compile(rf"{LABEL}(\.{LABEL})*\.?")
+HOSTNAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 # Of pages in apps and browser extensions, such as capacitor://localhost.
 APP_ORIGIN = re.compile(r"(?!ftp:|wss?:|file:|https?:)[a-z][a-z0-9+.-]*://[a-z0-9._-]+")
 
@@ -30,6 +31,7 @@ def _to_hostname(host: str) -> str | None:
         name = host.lower() if host.isascii() else host.lower().encode("idna").decode()
     except ValueError:
         return None
+    name = name.removesuffix(".")  # of an absolute domain name
     return name if HOSTNAME.fullmatch(name) else None
 
 
@@ -66,7 +68,7 @@ def _normalize_origin(origin: object) -> str:
 def _normalize_base_url(url: str) -> str:
     parts = _split(url)
     if not parts or parts.query or parts.fragment:
-        message = "must be the URL of a page, such as https://app.example.com"
+        message = "must be a URL without query and fragment, such as https://app.example.com"
         raise invalid(message)
     return _origin(parts) + parts.path.rstrip("/")
 
@@ -96,6 +98,9 @@ def _check_prefix(prefix: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+", prefix):
         message = "must start with / and not end with /, such as /api/v1"
         raise invalid(message)
+    if prefix.split("/")[1] in PAGES:
+        message = f"must not start with {prefix}, where the service has pages, but like /api/v1"
+        raise invalid(message)
     return prefix
 
 
@@ -105,7 +110,10 @@ def _normalize_sender(sender: str) -> str:
     local, _, domain = address.rpartition("@")
     ascii_domain = _to_hostname(domain)
     if not (LOCAL_PART.fullmatch(local) and ascii_domain and sender.isprintable()):
-        message = "must be an email address, such as noreply@example.com or Shop <shop@example.com>"
+        message = (
+            "must be an email address, such as noreply@example.com, Shop <shop@example.com> "
+            'or "Shop, Inc." <shop@example.com>'
+        )
         raise invalid(message)
     return formataddr((name, f"{local}@{ascii_domain}")) if name else f"{local}@{ascii_domain}"
 
