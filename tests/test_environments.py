@@ -2,11 +2,12 @@
 
 import shutil
 import subprocess
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Bake, environment
+from tests.conftest import CHOICES, Bake, environment
 from tests.projects import UV, Project, in_a_group
 
 HOSTILE = {
@@ -73,16 +74,34 @@ def test_oldest_supported_cookiecutter_generates_the_same_project(
     assert subprocess.run(command, check=False, capture_output=True, text=True).stdout == ""
 
 
-@pytest.mark.parametrize("database", [in_a_group("postgresql")])
-def test_suite_passes_whatever_the_shell_exports_in_any_folder(
-    bake: Bake, tmp_path: Path, database: str
+def interpreters() -> dict[str, str]:
+    """Return an interpreter for each version of Python that a project can choose, if found."""
+    return {version: path for version in CHOICES["python_version"] if (path := _find(version))}
+
+
+def _find(version: str) -> str | None:
+    managed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+    for path in filter(None, [shutil.which(f"python{version}"), *map(str, managed)]):
+        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
+
+
+@pytest.mark.parametrize(
+    ("version", "database"), zip(interpreters(), cycle(["postgresql", "sqlite"]))
+)
+def test_suite_passes_on_every_python_in_any_folder_whatever_the_shell_exports(
+    bake: Bake, tmp_path: Path, version: str, database: str
 ) -> None:
     folder = tmp_path / "My Projects" / "it's here"
-    shutil.copytree(bake(database=database), folder)
-    project = Project(folder)
+    shutil.copytree(bake(python_version=version, database=database), folder)
+    project = Project(folder, python=interpreters()[version])
+    project.run("mypy", "--strict", ".")
     project.variables |= HOSTILE
 
     project.run("make", "test")
+
+    assert f"Python {version}." in project.run("python", "--version")
 
 
 @pytest.mark.parametrize("database", [in_a_group("sqlite")])

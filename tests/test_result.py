@@ -72,14 +72,6 @@ def developers_database(project: Project) -> object:
     return file.read_bytes() if file.exists() else project.run("python", "-c", COUNT_SESSIONS)
 
 
-def test_make_ci_passes_without_replacing_the_environment(project: Project) -> None:
-    before = (project.folder / ".venv" / "pyvenv.cfg").stat().st_mtime_ns
-
-    assert "passed" in project.run("make", "ci")
-
-    assert (project.folder / ".venv" / "pyvenv.cfg").stat().st_mtime_ns == before
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -403,25 +395,3 @@ def test_weak_secret_key_stops_the_service(project: Project) -> None:
         assert "SECRET_KEY" in done.stderr
         assert "generate one with" in done.stderr
         assert "Traceback" not in done.stderr
-
-
-def interpreters() -> dict[str, str]:
-    """Return an interpreter for each version of Python that a project can choose, if found."""
-    return {version: path for version in CHOICES["python_version"] if (path := _find(version))}
-
-
-def _find(version: str) -> str | None:
-    managed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
-    for path in filter(None, [shutil.which(f"python{version}"), *map(str, managed)]):
-        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return path
-    return None
-
-
-@pytest.mark.parametrize("version", [in_a_group(version) for version in interpreters()])
-def test_suite_passes_on_every_python_of_the_machine(bake: Bake, version: str) -> None:
-    project = Project(bake(python_version=version), python=interpreters()[version])
-
-    assert f"Python {version}." in project.run("python", "--version")
-    assert "passed" in project.run("pytest", "-q")
-    project.run("mypy", "--strict", ".")

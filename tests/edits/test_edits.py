@@ -84,8 +84,11 @@ def test_project_stays_green_after_all_edits_together(project: Editor) -> None:
     for edit in sorted(edits, key=lambda edit: edit.__module__ != models.__name__):
         edit(project)
         project.run("make", "format")
+    environment = (project.folder / ".venv" / "pyvenv.cfg").stat()
 
     project.run("make", "ci")
+
+    assert (project.folder / ".venv" / "pyvenv.cfg").stat() == environment, "it was replaced"
 
 
 @pytest.mark.parametrize("name", EDITS)

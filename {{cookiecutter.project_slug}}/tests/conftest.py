@@ -76,6 +76,16 @@ REAL_DUMMY_HASH = passwords.DUMMY_HASH
 passwords.context.update(argon2__memory_cost=8, argon2__time_cost=1)  # strong enough for tests
 HASHED = passwords.DUMMY_HASH = passwords.context.hash(PASSWORD)
 
+# What happens once, before there are requests, or for a new connection.
+MAY_BLOCK = {
+    "app/main.py": {"create_app", "lifespan"},
+    "app/api/openapi.py": {"openapi"},
+    "app/setting_types/database.py": {"_check_files"},
+    "app/db/engine.py": {"service_engine", "command_engine"},
+    "app/db/autogenerate/compare.py": {"tables_of_migrations"},
+    "asyncpg/connect_utils.py": {"_parse_connect_dsn_and_args"},  # reads a password file
+}
+
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run the tests on the event loop that the server uses."""
@@ -218,20 +228,9 @@ def secrets_used() -> set[str]:
 def _detect_blocking_calls() -> Generator[None]:
     """Fail if code of the service blocks the event loop by a file, a socket or sleep()."""
     with blockbuster_ctx("app") as detector:
-        # Allowed: what happens once, before there are requests.
         for function in detector.functions.values():
-            function.can_block_in("app/main.py", "create_app")
-            function.can_block_in("app/main.py", "lifespan")
-            function.can_block_in("app/api/openapi.py", "openapi")
-            function.can_block_in(
-                "app/db/autogenerate/compare.py", "tables_of_migrations"
-            )  # a command
-        # Allowed: what the driver reads for a new connection, such as a password file.
-        for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
-            place = "asyncpg/connect_utils.py"
-            detector.functions[name].can_block_in(place, "_parse_connect_dsn_and_args")
-        for engine in ("service_engine", "command_engine"):
-            detector.functions["os.path.abspath"].can_block_in("app/db/engine.py", engine)
+            for file, allowed in MAY_BLOCK.items():
+                function.can_block_in(file, allowed)
         yield
 
 
@@ -356,10 +355,9 @@ async def inbox(
     """Yield the inbox of an SMTP server that the service uses."""
     caplog.set_level(logging.WARNING, "mail.log")  # of aiosmtpd
     inbox = Inbox(secrets_used)
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(inbox), "127.0.0.1", 0)
-    inbox.port = server.sockets[0].getsockname()[1]
-    override_settings(SMTP_HOST="127.0.0.1", SMTP_PORT=inbox.port, SMTP_SECURITY="none")
     monkeypatch.setattr(email, "RETRY_DELAYS", (0, 0, 0))
-    yield inbox
-    server.close()
-    await server.wait_closed()
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: SMTP(inbox), "127.0.0.1", 0) as server:
+        inbox.port = server.sockets[0].getsockname()[1]
+        override_settings(SMTP_HOST="127.0.0.1", SMTP_PORT=inbox.port, SMTP_SECURITY="none")
+        yield inbox

@@ -64,13 +64,11 @@ async def encrypted(
 
     loop = asyncio.get_running_loop()
     wrapped = context if request.param == "tls" else None
-    server = await loop.create_server(serve, "127.0.0.1", 0, ssl=wrapped)
-    port = server.sockets[0].getsockname()[1]
     login = {"SMTP_USER": "me", "SMTP_PASSWORD": "Mail1Server"}
-    override_settings(SMTP_PORT=port, SMTP_SECURITY=request.param, **login)
-    yield Encrypted(inbox, logins)
-    server.close()
-    await server.wait_closed()
+    async with await loop.create_server(serve, "127.0.0.1", 0, ssl=wrapped) as server:
+        port = server.sockets[0].getsockname()[1]
+        override_settings(SMTP_PORT=port, SMTP_SECURITY=request.param, **login)
+        yield Encrypted(inbox, logins)
 
 
 async def test_failed_commit_sends_no_email(

@@ -198,7 +198,7 @@ class Part(OtherBase):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     thing_id: Mapped[int] = mapped_column(ForeignKey("things.id", ondelete="CASCADE"))
-    twice: Mapped[int | None] = mapped_column(Computed("thing_id * 2"))
+    twice: Mapped[int | None] = mapped_column(Computed("thing_id * 2", persisted=True))
 
 
 CREATE_THINGS = "op.create_table('things', sa.Column('id', sa.Integer, primary_key=True))"

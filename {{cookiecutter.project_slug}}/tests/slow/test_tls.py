@@ -88,7 +88,10 @@ def run(
     )
 
 
-def test_url_of_a_managed_database_works_for_migrations_commands_and_tests(server: str) -> None:
+def test_url_of_a_managed_database_works_for_migrations_commands_and_tests(
+    server: str, authority: trustme.CA, tmp_path: Path
+) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     url = f"{server}/postgres?sslmode=require"
     asyncio.run(execute("CREATE DATABASE app_test", make_url(ADAPTER.validate_python(url))))
 
@@ -96,8 +99,8 @@ def test_url_of_a_managed_database_works_for_migrations_commands_and_tests(serve
     purged = run(url, "app.cli", "purge")
     create = run(url, "app.cli", "list-sessions", "--email", "nobody@example.com")
     tested = run(
-        url, "pytest", "-q", "-x", "-n0", "tests/test_items.py", "tests/test_login.py",
-        TEST_DATABASE_URL=f"{server}/app_test?sslmode=require",
+        url, "pytest", "-q", "-x", "-n0", "tests/test_items.py", "tests/test_email_delivery.py",
+        TEST_DATABASE_URL=f"{server}/app_test?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem",
     )  # fmt: skip
 
     assert migrated.returncode == 0, migrated.stderr
