@@ -126,6 +126,8 @@ def repeat_command(answers: dict[str, str], bad: dict[str, str]) -> str:
 def main() -> None:
     """Stop with one sentence for each problem."""
     answers = json.loads(ANSWERS)
+    if "%" in str(Path.cwd()):
+        sys.exit(f"ERROR: the output folder must have no % in its path: {Path.cwd()}\n")
     if bad := problems(answers):
         sentences = [f"ERROR: {sentence}" for sentence in bad.values()]
         repeat = f"Repeat with the good answers:\n\n    {repeat_command(answers, bad)}\n"

@@ -14,6 +14,7 @@ HOSTILE = {
     "ACCESS_TOKEN_EXPIRE_MINUTES": "1",
     "ALLOWED_HOSTS": "nowhere.example",
     "API_V1_PREFIX": "/v9",
+    "COLUMNS": "20",
     "DATABASE_POOLER": "true",
     "DATABASE_URL": "postgresql://prod.example/prod",
     "DEBUG": "true",
@@ -22,12 +23,14 @@ HOSTILE = {
     "FRONTEND_URL": "http://other.example",
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "HTTP_PROXY": "http://127.0.0.1:9",
+    "LC_ALL": "xx_XX.UTF-8",
     "PASSWORD_MIN_LENGTH": "12",
     "PGHOST": "prod.example",
     "PGSSLMODE": "require",
     "PROJECT_NAME": "Other",
     "REGISTRATION_OPEN": "false",
     "SECRET_KEY": "changethis",
+    "TEST_DATABASE_URL": "",
     "SMTP_HOST": "smtp.example.com",
     "SMTP_PORT": "tcp://10.0.0.1:25",  # as Kubernetes exports it for a service called smtp
     "UVICORN_PORT": "1",
@@ -88,7 +91,7 @@ def _find(version: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("version", "database"), zip(interpreters(), cycle(["postgresql", "sqlite"]))
+    ("version", "database"), list(zip(interpreters(), cycle(["postgresql", "sqlite"])))
 )
 def test_suite_passes_on_every_python_in_any_folder_whatever_the_shell_exports(
     bake: Bake, tmp_path: Path, version: str, database: str

@@ -185,7 +185,7 @@ def run(source: Path, tmp_path: Path) -> Run:
 
     def _run(*answers: str, template: Path = source) -> subprocess.CompletedProcess[str]:
         cookiecutter = [sys.executable, "-m", "cookiecutter", str(template), "--no-input"]
-        return execute([*cookiecutter, *answers, "-o", "output"], tmp_path)
+        return execute([*cookiecutter, "-o", "output", *answers], tmp_path)
 
     return _run
 
@@ -254,6 +254,14 @@ def test_all_bad_answers_are_listed_with_a_command_that_repeats_the_good_ones(
     project = tmp_path / "output" / "x"
     assert description in (project / "README.md").read_text()
     assert "asyncpg" in (project / "pyproject.toml").read_text()
+
+
+def test_folder_that_alembic_cannot_name_is_rejected(run: Run, tmp_path: Path) -> None:
+    done = run("-o", "100% mine")
+
+    assert done.returncode == 1
+    assert re.search(r"the output folder must have no % in its path: .*100% mine", done.stderr)
+    assert list((tmp_path / "100% mine").iterdir()) == []
 
 
 def test_bad_answer_does_not_overwrite_a_project(run: Run, tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ async def migrate_online() -> None:
         raise SystemExit(message) from None
     try:
         await connection.run_sync(migrate)
+    except DBAPIError as error:
+        if config.cmd_opts is None:  # a test
+            raise
+        reason = f"{first_line(error)}\n{error.statement}"
+        message = f"The database rejects a statement, and nothing was changed: {reason}"
+        raise SystemExit(message) from None
     finally:
         await connection.close()
         await engine.dispose()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import (
@@ -35,6 +36,13 @@ PROJECT: dict[str, Any] = tomllib.loads((FOLDER / "pyproject.toml").read_text(en
 ENV_FILE = Path(os.environ.get("ENV_FILE") or FOLDER / ".env")
 
 QUOTED = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)')\s*""")
+REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*")
+MESSAGES = {  # that say what is right, where Pydantic's say what is wrong
+    "bool_parsing": "must be true or false",
+    "float_parsing": "must be a number",
+    "int_parsing": "must be a whole number",
+    "missing": "must be set",
+}
 MAX_DAYS = 3650
 MAX_HOURS = MAX_DAYS * 24
 MAX_MINUTES = MAX_HOURS * 60
@@ -170,10 +178,13 @@ class Settings(BaseSettings):
     def _strip(cls, value: object) -> object:
         """Remove white space around a value, such as the line end of a mounted secret, and quotes.
 
-        `docker run --env-file` keeps the quotes that `.env` files may have.
+        `docker run --env-file` keeps the quotes that `.env` files may have, and `${NAME}`.
         """
         if not isinstance(value, str):
             return value
+        if found := REFERENCE.search(value):
+            message = f"has {found[0]}, which only .env files and Compose replace by its value"
+            raise invalid(message)
         quoted = QUOTED.fullmatch(value)
         return quoted[quoted.lastindex or 0] if quoted else value.strip()
 
@@ -194,7 +205,7 @@ class Settings(BaseSettings):
 
 
 def _explain(error: ValidationError) -> str:
-    lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    lines = [f"  {'.'.join(map(str, e['loc']))}: {_message(e)}" for e in error.errors()]
     found = "" if ENV_FILE.is_file() else ", which is not a file"
     return "\n".join(
         [
@@ -203,6 +214,10 @@ def _explain(error: ValidationError) -> str:
             "README.md lists all settings; `make .env` writes a working file if there is none.",
         ]
     )
+
+
+def _message(details: ErrorDetails) -> str:
+    return MESSAGES.get(details["type"], details["msg"])
 
 
 @lru_cache

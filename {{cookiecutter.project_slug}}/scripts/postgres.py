@@ -96,6 +96,7 @@ def _is_running() -> bool:
 
 
 def _run(program: str, *arguments: str, stdin: str | None = None) -> None:
+    os.environ["LC_ALL"] = "C"  # a terminal may name a locale that is not installed
     server = get_server(FOLDER, cleanup_mode=None, start=False)
     server.ensure_pgdata_inited()  # also gives root's helper user access to the folder
     arguments = (*arguments[:1], "-D", str(FOLDER), *arguments[1:])

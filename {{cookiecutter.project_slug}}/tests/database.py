@@ -37,7 +37,7 @@ def server_url() -> URL:
     Raises:
         SystemExit: if `TEST_DATABASE_URL` cannot be used.
     """
-    if VARIABLE not in os.environ:
+    if not os.environ.get(VARIABLE):
         # Workers of pytest-xdist inherit it, so that a run starts one server.
         os.environ[VARIABLE] = _start_postgresql() if HAS_POSTGRESQL else "sqlite:///test"
     try:

@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 import pytest
 import trustme
@@ -61,6 +61,7 @@ def test_password_is_the_one_that_was_written(password: str, written: str) -> No
     [
         ("sqlite:///./app.db", ROOT / "app.db"),
         ("sqlite:///data/app.db", ROOT / "data/app.db"),
+        ("sqlite:///~/app.db", Path("~/app.db").expanduser()),
         ("sqlite:////srv/data/app.db", Path("/srv/data/app.db")),
         ("sqlite+aiosqlite:////srv/My%20Data/it's 100%.db", Path("/srv/My Data/it's 100%.db")),
     ],
@@ -71,9 +72,10 @@ def test_sqlite_file_is_found_from_any_working_folder(given: str, file: Path) ->
     assert Path(url.database or "") == file
 
 
-@pytest.mark.parametrize("given", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?uri=true"])
-def test_sqlite_database_in_memory_stays_there(given: str) -> None:
-    assert ADAPTER.validate_python(given) == given
+def test_sqlite_uri_is_passed_on() -> None:
+    url = "sqlite:///file:app.db?mode=ro&uri=true"
+
+    assert ADAPTER.validate_python(url) == url
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_sqlite_database_in_memory_stays_there(given: str) -> None:
         ("sslmode=require&channel_binding=prefer", {"sslmode=require"}),
         (
             f"sslmode=verify-full&sslrootcert={__file__}",
-            {"sslmode=verify-full", f"sslrootcert={quote(__file__, safe='')}"},
+            {"sslmode=verify-full", f"sslrootcert={quote_plus(__file__)}"},
         ),
         ("application_name=app&sslmode=disable", {"application_name=app", "sslmode=disable"}),
         ("target_session_attrs=read-write", {"target_session_attrs=read-write"}),
@@ -105,9 +107,13 @@ def test_parameters_of_libpq_are_passed_to_the_driver(query: str, parameters: se
 def test_socket_folder_and_several_hosts_are_addresses() -> None:
     socket, arguments = split_url(ADAPTER.validate_python("postgresql://u:p@/d?host=/run/pg"))
     encoded, _ = split_url(ADAPTER.validate_python("postgresql://u:p@%2Frun%2FPG/d"))
+    with_port, _ = split_url(ADAPTER.validate_python("postgresql://u:p@%2Frun%2Fpg:5544/d"))
+    cloud, _ = split_url(ADAPTER.validate_python("postgresql://u:p@%2Fcloudsql%2Fshop:eu:db/d"))
     several, _ = split_url(ADAPTER.validate_python("postgresql://u@A,b:5433/d"))
 
     assert (dict(socket.query), "dsn" in arguments) == ({"host": "/run/pg"}, False)
+    assert dict(with_port.query) == {"host": "/run/pg", "port": "5544"}
+    assert dict(cloud.query) == {"host": "/cloudsql/shop:eu:db"}
     assert (dict(encoded.query), encoded.host) == ({"host": "/run/PG"}, None)
     assert several.render_as_string() == "postgresql+asyncpg://u@/d?host=a%3A5432&host=b%3A5433"
 
@@ -154,6 +160,8 @@ def test_certificate_is_verified_by_the_authorities_of_the_system(
         ("postgres://u@server:p@h/d", "@ as %40"),
         ("postgres://u:p@h/d?sslrootcert=/missing.pem", "a file as sslrootcert"),
         (f"postgres://u:p@h/d?sslcert={__file__}&sslkey={__file__}", "its key as sslkey"),
+        ("sqlite://", "name a file"),
+        ("sqlite:///:memory:", "name a file"),
         ("sqlite:///app.db?check=1", "check"),
         ("sqlite:///app.db?mode=ro", "file:app.db"),
     ],

@@ -85,6 +85,8 @@ def test_messages_of_troubleshooting_exist() -> None:
     others = {
         "certificate verify failed",
         "Required uv version",
+        "permission denied for schema public",
+        "No module named 'app'",
         "make .venv/installed",
     }  # of other programs
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py"))

@@ -23,7 +23,7 @@ GOOD = "k3Jd8sLq0vZx7Yt2Nf5RbW9cMh4PgQ6uAe1oTi"
 
 def make(**values: object) -> Settings:
     """Return settings without `.env`."""
-    needed = {"SECRET_KEY": GOOD, "DATABASE_URL": "sqlite://"}
+    needed = {"SECRET_KEY": GOOD, "DATABASE_URL": "sqlite:///./app.db"}
     return Settings.model_validate(needed | values)
 
 
@@ -234,6 +234,8 @@ def test_signing_algorithm_other_than_hs256_is_rejected(algorithm: str) -> None:
         ("API_V1_PREFIX", "/health"),
         ("API_V1_PREFIX", "/docs/v1"),
         ("SMTP_PASSWORD", "Mail1Server"),  # without a user
+        ("SMTP_HOST", "${MAIL_HOST}"),
+        ("DATABASE_URL", "postgresql://app:${DB_PASSWORD}@db/app"),
         ("DATABASE_URL", "postgresql://u:p@h:port/d"),
         ("PROJECT_NAME", ""),
         ("EMAIL_FROM", "a@b.c\nBcc: x@y.z"),

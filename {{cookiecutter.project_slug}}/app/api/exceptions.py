@@ -52,6 +52,13 @@ class DuplicateFieldError(AppError):
         self.detail = f"Duplicate field: {name}."
 
 
+class TooManyValuesError(AppError):
+    """The JSON body has more values than a request can need: see `app.api.json_body`."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = "The request body must not have more than 10000 values, or 1000 names in an object."
+
+
 class InternalError(AppError):
     """A bug of the service. The log has the traceback."""
 

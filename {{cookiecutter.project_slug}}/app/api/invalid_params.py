@@ -6,10 +6,11 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
-from app.api.problem import encodable
+from app.api.problem import short_name
 from app.schemas.problem import InvalidParam
 
 MISSING = object()
+MAX_ERRORS = 10
 PYTHON_PREFIX = re.compile(r"^(Value error|Assertion failed), ")  # of Pydantic's messages
 MESSAGES = {  # where those of Pydantic speak of Python
     "json_invalid": "must be valid JSON",
@@ -22,10 +23,15 @@ MESSAGES = {  # where those of Pydantic speak of Python
 
 
 def invalid_params(error: RequestValidationError) -> list[InvalidParam]:
-    """Return one error for each rejected field, without the value, which may be a password."""
+    """Return an error for each of the first rejected fields.
+
+    It does not have the value, which may be a password.
+    """
     params: dict[tuple[str | int, ...], InvalidParam] = {}
     for details in error.errors():
-        path = tuple(map(_encodable, _field_path(details, error.body)))
+        if len(params) == MAX_ERRORS:
+            break
+        path = tuple(map(_printable, _field_path(details, error.body)))
         param = InvalidParam(loc=list(path), msg=_message(details), type=details["type"])
         params.setdefault(path, param)
     return list(params.values())
@@ -82,5 +88,5 @@ def _get(value: object, key: str | int) -> object:
     return MISSING
 
 
-def _encodable(part: str | int) -> str | int:
-    return encodable(part) if isinstance(part, str) else part
+def _printable(part: str | int) -> str | int:
+    return short_name(part) if isinstance(part, str) else part

@@ -14,6 +14,7 @@ from app.api.exceptions import (
     InternalError,
     InvalidContentLengthError,
     InvalidHostError,
+    TooManyValuesError,
     UnsupportedMediaTypeError,
 )
 from app.api.problem import PROBLEM_MEDIA_TYPE, phrase
@@ -87,7 +88,9 @@ COMMON_RESPONSES: Responses = problems(
 IMPLIED_RESPONSES: Mapping[str, Responses] = {
     "parameters": {422: _response([INVALID_REQUEST])},
     "requestBody": problems(UnsupportedMediaTypeError)
-    | {422: _response([INVALID_REQUEST, _example(DuplicateFieldError)])},
+    | {
+        422: _response([INVALID_REQUEST, *map(_example, (DuplicateFieldError, TooManyValuesError))])
+    },
     "security": problems(NotAuthenticatedError, InvalidTokenError),
 }
 

@@ -10,6 +10,8 @@ from app.schemas.problem import InvalidParam, ProblemDetails
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
+MAX_NAME_LENGTH = 100  # characters
+
 # RFC 9110's phrases where Python 3.12 and older have those of an obsolete RFC.
 PHRASES = {
     413: "Content Too Large",
@@ -42,6 +44,11 @@ def problem_response(
 def encodable(text: str) -> str:
     """Replace lone surrogates, which a client may send, but a response cannot encode."""
     return text.encode(errors="replace").decode()
+
+
+def short_name(name: str) -> str:
+    """Return the name of a field as an error repeats it: the client may send a long one."""
+    return encodable(name[:MAX_NAME_LENGTH])
 
 
 def app_error_response(error: AppError) -> JSONResponse:

@@ -1,6 +1,5 @@
-"""Routers: reject duplicate JSON fields and unknown query parameters; ignore trailing slashes."""
+"""Routers: read strict JSON bodies, reject unknown query parameters, ignore trailing slashes."""
 
-import json
 from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import Any
@@ -10,26 +9,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.api.exceptions import DuplicateFieldError
-from app.api.problem import encodable
+from app.api.json_body import StrictRequest
 from app.api.query_params import declared_names, reject_unknown
-
-MAX_FIELD_NAME_LENGTH = 100  # characters of a field name that an error repeats
-
-
-class UniqueFieldsRequest(Request):
-    """A request whose JSON body must not have a field twice.
-
-    Parsers disagree on which value counts (RFC 8259 §4), so a proxy could check another one.
-    """
-
-    async def json(self) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the body."""
-        return json.loads(await self.body(), object_pairs_hook=_object)
 
 
 class StrictRoute(APIRoute):
-    """A route that rejects duplicate fields of JSON bodies, and unknown query parameters."""
+    """A route with strict JSON bodies, which rejects unknown query parameters."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the request handler."""
@@ -41,7 +26,7 @@ class StrictRoute(APIRoute):
             return {name for context in contexts for name in declared_names(context.dependant)}
 
         async def handle_strictly(request: Request) -> Response:
-            strict = UniqueFieldsRequest(request.scope, request.receive)
+            strict = StrictRequest(request.scope, request.receive)
             if strict.query_params:
                 reject_unknown(strict, known_query_params(strict.app))
             return await handle(strict)
@@ -76,12 +61,3 @@ class CollectionRouter(Router):
         if path.endswith("/"):
             options["include_in_schema"] = False
             super().add_api_route(path.removesuffix("/"), endpoint, **options)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise DuplicateFieldError(encodable(name[:MAX_FIELD_NAME_LENGTH]))
-        found[name] = value
-    return found

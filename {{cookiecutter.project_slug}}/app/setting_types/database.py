@@ -21,7 +21,7 @@ PROJECT_FOLDER = Path(__file__).parents[2]
 AUTHORITY = re.compile(
     r"((?P<user>[^:@/?]*)(:(?P<password>.*))?@)?(?P<host>[^@/?]*)(/(?P<database>[^?]*))?"
 )
-HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|/[^:]*|[^:\[\]\s]*)(:(?P<port>[0-9]{1,5}))?")
+HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|/.*?|[^:\[\]\s]*)(:(?P<port>[0-9]{1,5}))?")
 HOST_WITH_PORT = re.compile(r":[0-9]+$")
 MAX_PORT = 65535
 SSL_ALIASES = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
@@ -59,7 +59,10 @@ def _normalize(url: str) -> str:
     scheme, separator, rest = url.strip().partition("://")
     driver = DRIVERS.get(scheme.partition("+")[0].lower())
     if driver is None or not separator:
-        message = "must start with sqlite:// or postgresql://, such as sqlite:///./app.db"
+        message = (
+            "must start with sqlite:// or postgresql://, such as sqlite:///./app.db or "
+            "postgresql://user:password@host:5432/app"
+        )
         raise invalid(message)
     backend, _, module = driver.partition("+")
     if find_spec(module) is None:
@@ -70,7 +73,9 @@ def _normalize(url: str) -> str:
     parameters = _normalize_parameters(kind, query)
     if backend == "postgresql":
         address, hosts = _normalize_server(address)
-        if len(hosts) > 1 or hosts[0].startswith("/"):
+        if hosts[0].startswith("/"):
+            parameters |= _socket(hosts[0])
+        elif len(hosts) > 1:
             parameters["host"] = hosts
     else:
         address = _absolute(address)
@@ -113,6 +118,13 @@ def _decode_host(host: str) -> str:
     return decoded if decoded.startswith("/") else host.lower()
 
 
+def _socket(host: str) -> dict[str, list[str]]:
+    """Return the folder of a Unix socket, and its port."""
+    match = HOST.fullmatch(host)
+    found = {"host": match and match["name"], "port": match and match["port"]}
+    return {name: [value] for name, value in found.items() if value}
+
+
 def _encode(text: str | None) -> str:
     """Encode what is not encoded; a "%" that encodes nothing stands for itself."""
     return quote(unquote(text or ""), safe="")
@@ -121,9 +133,14 @@ def _encode(text: str | None) -> str:
 def _absolute(address: str) -> str:
     """Return the path of a SQLite file relative to the project, not to the working folder."""
     path = address.removeprefix("/")
-    if not path or path.startswith((":memory:", "file:")):
+    if path.startswith("file:"):
         return address
-    return "/" + quote((PROJECT_FOLDER / unquote(path)).as_posix(), safe="/: ")
+    if path in {"", ":memory:"}:
+        message = (
+            "must name a file, such as sqlite:///./app.db: each connection has a memory of its own"
+        )
+        raise invalid(message)
+    return "/" + quote((PROJECT_FOLDER / Path(unquote(path)).expanduser()).as_posix(), safe="/: ")
 
 
 def _normalize_parameters(kind: str, query: str) -> dict[str, list[str]]:

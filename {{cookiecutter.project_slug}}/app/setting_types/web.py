@@ -96,7 +96,7 @@ def _check_hostname(host: str) -> str:
 
 def _check_prefix(prefix: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+", prefix):
-        message = "must start with / and not end with /, such as /api/v1"
+        message = "must be / and a name, once or more, of letters, digits, - _ ., such as /api/v1"
         raise invalid(message)
     if prefix.split("/")[1] in PAGES:
         message = f"must not start with {prefix}, where the service has pages, but like /api/v1"

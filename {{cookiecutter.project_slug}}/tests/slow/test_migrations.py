@@ -1,5 +1,6 @@
 """Migrations by several processes, from any working folder."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,9 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
-from tests.database import temporary_database
+from tests.database import execute, temporary_database
 from tests.helpers import ROOT
+from tests.slow.conftest import on_postgresql
 
 ALEMBIC = [sys.executable, "-m", "alembic", "-c", str(ROOT / "alembic.ini")]
 
@@ -50,6 +53,34 @@ def test_migrating_an_unreachable_database_prints_one_sentence(url: str) -> None
     (line,) = (done.stdout + done.stderr).splitlines()
     assert "The database is unreachable: " in line
     assert "Secret1" not in line
+
+
+@on_postgresql
+def test_missing_privilege_is_one_sentence_with_the_statement() -> None:
+    with temporary_database() as url:
+        database = make_url(url)
+        role = f"r{database.database}"
+        asyncio.run(execute(f"CREATE ROLE {role} LOGIN PASSWORD 'Role1Password'", database))
+        try:
+            limited = database.set(username=role, password="Role1Password")
+            environment = os.environ | {
+                "DATABASE_URL": limited.render_as_string(hide_password=False)
+            }
+            done = subprocess.run(
+                [*ALEMBIC, "upgrade", "head"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            asyncio.run(execute(f"DROP ROLE {role}", database))
+
+    assert done.returncode == 1
+    assert "nothing was changed" in done.stderr
+    assert "permission denied for schema public" in done.stderr
+    assert "CREATE TABLE" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_env_file_and_relative_database_are_found_from_any_folder(tmp_path: Path) -> None:
