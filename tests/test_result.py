@@ -223,11 +223,12 @@ def walk(url: str, log: Callable[[], str]) -> set[str]:
         walker.log_in("root@example.com")
         call("GET /api/v1/users/")
         call("GET /api/v1/users/{user_id}", ann)
-        call("PATCH /api/v1/users/{user_id}", ann, is_superuser=True)
+        confirmed: dict[str, Any] = {"current_password": PASSWORD}
+        call("PATCH /api/v1/users/{user_id}", ann, is_superuser=True, **confirmed)
         call("DELETE /api/v1/users/{user_id}", ann, code=204)
         call("POST /api/v1/users/", code=201, **ANN)
         walker.log_in(ANN["email"])
-        call("DELETE /api/v1/users/me", code=204)
+        call("DELETE /api/v1/users/me", code=204, **confirmed)
     return walker.walked
 
 

@@ -107,7 +107,8 @@ def list_sessions(*, email: EmailOption) -> None:
     with _plain_errors():
         sessions = _run(work)
     for session in sessions:
-        typer.echo(f"{session.id}  created {session.created_at:%Y-%m-%d %H:%M} UTC")
+        used = f"{session.last_used_at:%Y-%m-%d %H:%M} UTC"
+        typer.echo(f"{session.id}  used {used}  {session.client_ip}  {session.user_agent}".rstrip())
     if not sessions:
         typer.echo("The user has no sessions.")
 

@@ -148,9 +148,9 @@ class Settings(BaseSettings):
         Rate(100, 3600),
         description="Login rate limit per email, except from known clients: attempts/seconds",
     )
-    PASSWORD_CONFIRMATION_RATE_PER_USER: RateSetting = Field(
+    PASSWORD_CONFIRMATION_RATE_PER_SESSION: RateSetting = Field(
         Rate(5, 300),
-        description="Rate limit for wrong current passwords per user: attempts/seconds",
+        description="Rate limit for wrong current passwords per session: attempts/seconds",
     )
     REGISTRATION_RATE_PER_IP: RateSetting = Field(
         Rate(60, 60), description="Registration rate limit per client IP: attempts/seconds"

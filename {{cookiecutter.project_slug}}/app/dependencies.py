@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.core.background import spawn
+from app.core.client import Client, printable
 from app.core.client_ip import LOOPBACK, resolve_client_ip
 from app.core.exceptions import (
     InvalidTokenError,
@@ -21,7 +22,7 @@ from app.db.session import commit_and_release, get_db
 from app.models import User
 from app.schemas.auth import LoginForm, RefreshForm
 from app.schemas.types import Id, RandomId
-from app.services.account_service import AccountService
+from app.services.account_service import AccountService, Actor
 from app.services.auth_service import AuthService
 from app.services.email_service import EmailService
 from app.services.session_service import SessionService
@@ -75,9 +76,19 @@ async def get_client_ip(connection: HTTPConnection) -> str:
 ClientIP = Annotated[str, Depends(get_client_ip)]
 
 
-async def get_email_service(db: DbSession, background: BackgroundTasks) -> EmailService:
+async def get_client(connection: HTTPConnection, client_ip: ClientIP) -> Client:
+    """Return client IP and user agent."""
+    return Client(client_ip, printable(connection.headers.get("User-Agent", "")))
+
+
+Caller = Annotated[Client, Depends(get_client)]
+
+
+async def get_email_service(
+    db: DbSession, background: BackgroundTasks, client_ip: ClientIP
+) -> EmailService:
     """Return the email service. Its emails are sent after a successful response."""
-    emails = EmailService(db)
+    emails = EmailService(db, client_ip)
     background.add_task(spawn, emails.outbox)
     return emails
 
@@ -90,14 +101,14 @@ async def get_account_service(db: DbSession, emails: Emails, client_ip: ClientIP
     return AccountService(db, emails, client_ip)
 
 
-async def get_auth_service(db: DbSession, client_ip: ClientIP) -> AuthService:
+async def get_auth_service(db: DbSession, client: Caller) -> AuthService:
     """Return the authentication service."""
-    return AuthService(db, client_ip)
+    return AuthService(db, client)
 
 
-async def get_session_service(db: DbSession) -> SessionService:
+async def get_session_service(db: DbSession, client: Caller) -> SessionService:
     """Return the session service."""
-    return SessionService(db)
+    return SessionService(db, client)
 
 
 async def get_user_service(db: DbSession) -> UserService:
@@ -121,6 +132,14 @@ async def get_current_user(connection: HTTPConnection, db: DbSession, token: Cur
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]
+
+
+async def get_current_actor(user: CurrentUser, token: CurrentToken) -> Actor:
+    """Return who sent the request, with the access token."""
+    return Actor(user, token)
+
+
+CurrentActor = Annotated[Actor, Depends(get_current_actor)]
 
 
 async def get_current_superuser(user: CurrentUser) -> User:

@@ -29,6 +29,7 @@ def password(text: str) -> str:
 
 
 PASSWORD = password("Correct1-Horse")
+CONFIRMED = {"current_password": PASSWORD}
 NEW_PASSWORD = password("Another1-Horse")
 NEW_USER = {"email": "new@example.com", "full_name": "New", "password": NEW_PASSWORD}
 ROOT = Path(__file__).parents[1]
@@ -97,8 +98,8 @@ async def talk(app: ASGIApp, path: str, *texts: str, **headers: str) -> list[Mes
 
     scope = {
         "type": "websocket",
-        "path": path,
-        "query_string": b"",
+        "path": path.partition("?")[0],
+        "query_string": path.partition("?")[2].encode(),
         "client": ("127.0.0.1", 1),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "subprotocols": [],

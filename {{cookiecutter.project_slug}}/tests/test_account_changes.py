@@ -4,12 +4,14 @@ import json
 
 import pytest
 from httpx2 import AsyncClient
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import passwords
-from app.models import User
+from app.models import User, UserSession
 from app.services import account_service, user_service
-from tests.helpers import NEW_PASSWORD, PASSWORD, while_verifying
+from tests.conftest import LogIn
+from tests.helpers import CONFIRMED, NEW_PASSWORD, PASSWORD, while_verifying
 
 
 def _form(email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, str]:
@@ -62,7 +64,11 @@ async def test_email_or_password_change_requires_the_current_password(
 async def test_superuser_sets_the_password_of_another_user(
     as_root: AsyncClient, as_ann: AsyncClient, ann: User, client: AsyncClient
 ) -> None:
-    await as_root.patch(f"/users/{ann.id}", json={"password": NEW_PASSWORD})
+    body = {"password": NEW_PASSWORD}
+    unconfirmed = await as_root.patch(f"/users/{ann.id}", json=body)
+    assert unconfirmed.json()["code"] == "current_password"
+
+    await as_root.patch(f"/users/{ann.id}", json=body | CONFIRMED)
 
     assert (await as_ann.get("/users/me")).status_code == 401
     assert (await client.post("/auth/login", data=_form(password=NEW_PASSWORD))).is_success
@@ -160,7 +166,7 @@ async def test_email_change_by_a_superuser_unverifies_the_email_that_was_just_ve
         return await hash_password(password)
 
     monkeypatch.setattr(user_service, "hash_password", verify_meanwhile)
-    body = {"email": "new@example.com", "password": NEW_PASSWORD}
+    body = {"email": "new@example.com", "password": NEW_PASSWORD} | CONFIRMED
 
     assert not (await as_root.patch(f"/users/{ann.id}", json=body)).json()["is_verified"]
     await db.refresh(ann)
@@ -179,7 +185,8 @@ async def test_update_of_a_user_who_was_deleted_meanwhile_is_a_409(
 
     monkeypatch.setattr(user_service, "hash_password", delete_meanwhile)
 
-    response = await as_root.patch(f"/users/{ann.id}", json={"password": NEW_PASSWORD})
+    body = {"password": NEW_PASSWORD} | CONFIRMED
+    response = await as_root.patch(f"/users/{ann.id}", json=body)
 
     assert response.json()["code"] == "concurrent_change"
 
@@ -194,3 +201,74 @@ async def test_full_hash_queue_does_not_consume_the_password_confirmation_rate_l
             assert (await as_ann.patch("/users/me", json=body)).status_code == 503
 
     assert (await as_ann.patch("/users/me", json=body)).status_code == 200
+
+
+@pytest.mark.parametrize("lost", ["is_active", "is_superuser"])
+async def test_actor_who_lost_privileges_while_a_password_was_verified_changes_nothing(
+    as_root: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    async def lose() -> None:
+        await db.execute(update(User).where(User.is_superuser).values({lost: False}))
+        await db.commit()
+
+    while_verifying(monkeypatch, account_service, lose)
+    response = await as_root.patch(f"/users/{ann.id}", json={"is_superuser": True} | CONFIRMED)
+
+    assert response.status_code == {"is_active": 401, "is_superuser": 403}[lost]
+    await db.refresh(ann)
+    assert not ann.is_superuser
+
+
+async def test_actor_whose_session_ended_while_a_password_was_verified_changes_nothing(
+    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end() -> None:
+        await db.execute(delete(UserSession))
+        await db.commit()
+
+    while_verifying(monkeypatch, account_service, end)
+
+    for request in (
+        as_ann.patch("/users/me", json={"email": "new@example.com"} | CONFIRMED),
+        as_ann.request("DELETE", "/users/me", json=CONFIRMED),
+    ):
+        assert (await request).status_code == 401
+    await db.refresh(ann)
+    assert ann.email == "ann@example.com"
+
+
+async def test_new_email_ends_the_other_sessions(
+    as_ann: AsyncClient, ann: User, log_in: LogIn
+) -> None:
+    other = await log_in(ann)
+    body = {"email": "new@example.com"} | CONFIRMED
+
+    assert (await as_ann.patch("/users/me", json=body)).is_success
+
+    assert (await as_ann.get("/users/me")).is_success
+    assert (await other.get("/users/me")).status_code == 401
+
+
+async def test_wrong_current_passwords_of_one_session_do_not_lock_another(
+    as_ann: AsyncClient, ann: User, log_in: LogIn
+) -> None:
+    stolen = await log_in(ann)
+    wrong = {"email": "new@example.com", "current_password": NEW_PASSWORD}
+    codes = [(await stolen.patch("/users/me", json=wrong)).status_code for _ in range(6)]
+
+    assert codes == [403] * 5 + [429]
+    assert (await as_ann.patch("/users/me", json=wrong | CONFIRMED)).is_success
+
+
+async def test_change_to_the_same_values_is_not_hashed(
+    as_ann: AsyncClient, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_password: str) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(user_service, "hash_password", fail)
+    same_password = {"password": PASSWORD} | CONFIRMED
+
+    assert (await as_ann.patch("/users/me", json={"email": ann.email})).is_success
+    assert (await as_ann.patch("/users/me", json=same_password)).is_success
+    assert (await as_ann.get("/users/me")).is_success

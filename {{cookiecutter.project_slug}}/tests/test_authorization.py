@@ -11,7 +11,7 @@ from app.main import app
 from app.models import User
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser
-from tests.helpers import API, NEW_PASSWORD, NEW_USER, PASSWORD, operations
+from tests.helpers import API, CONFIRMED, NEW_PASSWORD, NEW_USER, PASSWORD, operations
 
 Clients = dict[str, AsyncClient]
 Statuses = tuple[int, int, int, int, int, int]
@@ -68,10 +68,10 @@ TABLE: Table = {
     "GET /users/": (None, (401, 403, 403, 403, 401, 200)),
     "GET /users/me": (None, (401, 200, 200, 200, 401, 200)),
     "PATCH /users/me": ({"full_name": "X"}, (401, 200, 200, 200, 401, 200)),
-    "DELETE /users/me": (None, (401, 204, 204, 204, 401, 409)),
+    "DELETE /users/me": (CONFIRMED, (401, 204, 204, 204, 401, 409)),
     "GET /users/{user_id}": (None, (401, 200, 404, 404, 401, 200)),
     "PATCH /users/{user_id}": ({"full_name": "X"}, (401, 200, 404, 404, 401, 200)),
-    "DELETE /users/{user_id}": (None, (401, 204, 404, 404, 401, 204)),
+    "DELETE /users/{user_id}": (CONFIRMED, (401, 204, 404, 404, 401, 204)),
 }
 for name, (path, body) in OWNED.items():
     TABLE |= rows_of_owned(name, path, body)

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
 from app.models import Item, User
+from tests.helpers import CONFIRMED
 
 BODIES = {"GET": None, "PATCH": {"title": "Stolen"}, "DELETE": None}
 
@@ -113,7 +114,7 @@ async def test_deleting_a_user_deletes_their_items(
 ) -> None:
     item = (await as_ann.post("/items/", json={"title": "Mine"})).json()
 
-    assert (await as_ann.delete("/users/me")).status_code == 204
+    assert (await as_ann.request("DELETE", "/users/me", json=CONFIRMED)).status_code == 204
 
     assert (await as_root.get(f"/items/{item['id']}")).status_code == 404
 

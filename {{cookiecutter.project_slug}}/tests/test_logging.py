@@ -86,3 +86,17 @@ def test_log_records_are_readable_in_development(
     logging.getLogger("app.x").info("Hello")
 
     assert capsys.readouterr().err.endswith("INFO    app.x [-] Hello\n")
+
+
+def test_line_of_the_server_about_a_websocket_has_a_query_and_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    configure_logging()
+    server = logging.getLogger("uvicorn.error")
+
+    server.error('%s - "WebSocket %s" 403', ("127.0.0.1", 1), "/nowhere?token=Hidden1Token")
+    server.error("Another error.")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "Another error."

@@ -210,6 +210,14 @@ async def test_host_header_must_match_allowed_hosts(
     assert code == 401 or response.json()["detail"] == "Invalid Host header."
 
 
+async def test_two_host_headers_are_rejected() -> None:
+    hosts = [("Host", "api.example.com"), ("Host", "evil.example")]
+    async with client_for(create_app()) as client:
+        response = await client.get("/health/live", headers=hosts)
+
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_host")
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [

@@ -12,8 +12,9 @@ from app.config import settings
 from app.db.base import utc_now
 from app.models import EmailToken, User
 from app.services.email_service import EmailService
+from app.services.known_client_service import KnownClients
 from tests.conftest import REAL_EMAIL_DELAY_SECONDS
-from tests.helpers import NEW_PASSWORD, Inbox, password
+from tests.helpers import CONFIRMED, NEW_PASSWORD, Inbox, password
 
 EMAIL = {"email": "ann@example.com"}
 SECOND = timedelta(seconds=1)
@@ -125,7 +126,8 @@ async def test_password_change_revokes_reset_tokens_and_a_reset_verifies_the_ema
 ) -> None:
     await client.post("/auth/password/forgot", json=EMAIL)
     body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
-    await as_root.patch(f"/users/{ann.id}", json={"password": password("Different1-Horse")})
+    changed = {"password": password("Different1-Horse")} | CONFIRMED
+    assert (await as_root.patch(f"/users/{ann.id}", json=changed)).is_success
     assert (await client.post("/auth/password/reset", json=body)).status_code == 422
 
     await client.post("/auth/password/forgot", json=EMAIL)
@@ -183,3 +185,61 @@ async def test_only_one_of_concurrent_uses_of_a_reset_token_succeeds(
 
 def test_requested_email_is_delayed_at_random_so_that_timing_reveals_nothing() -> None:
     assert REAL_EMAIL_DELAY_SECONDS == (0.5, 2.0)
+
+
+async def test_another_request_does_not_revoke_the_tokens_of_earlier_ones(
+    client: AsyncClient, ann: User, inbox: Inbox
+) -> None:
+    del ann
+    await client.post("/auth/password/forgot", json=EMAIL)
+    mine = inbox.token()
+    for _ in range(9):  # by a stranger
+        assert (await client.post("/auth/password/forgot", json=EMAIL)).status_code == 202
+
+    body = {"token": mine, "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+    assert len(inbox.messages) < 7
+
+
+@pytest.mark.parametrize("change", ["is_active", "email"])
+async def test_reset_token_dies_when_email_or_active_state_change_even_for_a_moment(
+    client: AsyncClient, as_root: AsyncClient, ann: User, inbox: Inbox, change: str
+) -> None:
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    changes: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+        "is_active": ({"is_active": False}, {"is_active": True}),
+        "email": ({"email": "other@example.com"}, {**EMAIL}),
+    }
+    for values in changes[change]:
+        assert (await as_root.patch(f"/users/{ann.id}", json=values | CONFIRMED)).is_success
+
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+
+async def test_reset_forgets_the_attempts_that_led_to_it_and_the_clients_of_former_owners(
+    client: AsyncClient, ann: User, inbox: Inbox, db: AsyncSession
+) -> None:
+    await KnownClients(db).add(ann.email, "203.0.113.9")  # a former owner of the email
+    await db.commit()
+    wrong = {"username": ann.email, "password": NEW_PASSWORD}
+    codes = [(await client.post("/auth/login", data=wrong)).status_code for _ in range(6)]
+    assert codes[-1] == 429
+
+    await client.post("/auth/password/forgot", json=EMAIL)
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+
+    assert (await client.post("/auth/login", data=wrong)).is_success  # it is right now
+    assert not await KnownClients(db).contains(ann.email, "203.0.113.9")
+
+
+async def test_notices_go_to_verified_emails_only(
+    as_ann: AsyncClient, unverified_ann: User, inbox: Inbox
+) -> None:
+    del unverified_ann
+    body = {"password": NEW_PASSWORD} | CONFIRMED
+
+    assert (await as_ann.patch("/users/me", json=body)).is_success
+
+    assert inbox.messages == []

@@ -7,14 +7,16 @@ from httpx2 import AsyncClient, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.config import settings
 from app.core.security import hash_token
 from app.db.base import utc_now
 from app.models import User, UserSession
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser, OverrideSettings
-from tests.helpers import NEW_PASSWORD, PASSWORD
+from tests.helpers import CONFIRMED, NEW_PASSWORD, PASSWORD
 
 Tokens = dict[str, str]
+OTHER_KEY = "p0Wv7uTq2LmXk9Rz4NbYc6HdJf1GsAe8iOo5"
 
 
 @pytest.fixture
@@ -125,7 +127,6 @@ async def test_sessions_are_listed_and_ended_one_by_one_or_all_at_once(
 ) -> None:
     sessions = (await as_ann.get("/auth/sessions")).json()
     assert len(sessions) == 2  # and none of bob's
-    assert sessions[0].keys() == {"id", "created_at", "updated_at", "expires_at"}
     assert sessions[0]["created_at"] >= sessions[1]["created_at"]
 
     other = tokens["refresh_token"].partition(".")[0]
@@ -136,6 +137,73 @@ async def test_sessions_are_listed_and_ended_one_by_one_or_all_at_once(
     assert (await as_ann.delete("/auth/sessions")).status_code == 204
     assert (await as_ann.get("/users/me")).status_code == 401
     assert (await as_bob.get("/users/me")).is_success
+
+
+async def test_session_shows_where_and_when_it_was_used(
+    client: AsyncClient, ann: User, override_settings: OverrideSettings
+) -> None:
+    del ann
+    override_settings(TRUSTED_PROXIES="127.0.0.1")
+    at_home = {"User-Agent": "Firefox\x01" + "x" * 300, "X-Forwarded-For": "203.0.113.7"}
+    form = {"username": "ann@example.com", "password": PASSWORD}
+    login = (await client.post("/auth/login", data=form, headers=at_home)).json()
+    await client.post("/auth/login", data=form)
+    token = {"Authorization": f"Bearer {login['access_token']}"}
+
+    other, current = (await client.get("/auth/sessions", headers=token)).json()
+
+    assert (other["is_current"], current["is_current"]) == (False, True)
+    assert (other["client_ip"], current["client_ip"]) == ("127.0.0.1", "203.0.113.7")
+    assert current["user_agent"].startswith("Firefoxx")
+    assert len(current["user_agent"]) == 200
+    assert current["last_used_at"] == current["created_at"]
+
+    travelling = {"User-Agent": "App", "X-Forwarded-For": "198.51.100.1"}
+    form = {"grant_type": "refresh_token", "refresh_token": login["refresh_token"]}
+    await client.post("/auth/refresh", data=form, headers=travelling)
+    _, current = (await client.get("/auth/sessions", headers=token)).json()
+
+    assert (current["client_ip"], current["user_agent"]) == ("198.51.100.1", "App")
+    assert current["last_used_at"] > current["created_at"]
+
+
+async def test_user_has_at_most_100_sessions_and_the_oldest_ends(
+    as_ann: AsyncClient, db: AsyncSession, ann: User, make_user: MakeUser, tokens: Tokens
+) -> None:
+    await SessionService(db).create((await make_user("bob")).id)
+    for _ in range(100):
+        await SessionService(db).create(ann.id)
+
+    listed = select(UserSession.id).where(UserSession.user_id == ann.id)
+    kept = list(await db.scalars(listed))
+    assert len(kept) == 100
+    assert tokens["refresh_token"].partition(".")[0] not in kept
+    assert (await as_ann.get("/users/me")).status_code == 401
+    assert len(list(await db.scalars(select(UserSession)))) == 101  # that of bob stays
+
+
+async def test_made_up_refresh_token_does_not_end_the_session(
+    client: AsyncClient, tokens: Tokens
+) -> None:
+    session_id, _, secret = tokens["refresh_token"].partition(".")
+    swapped = "A" if secret[-1] != "A" else "B"
+
+    for made_up in (f"{session_id}.{'x' * 43}", f"{session_id}.{secret[:-1]}{swapped}"):
+        assert (await refresh(client, made_up)).status_code == 401
+
+    assert await is_valid(client, tokens)
+
+
+async def test_replay_is_detected_after_the_signing_key_has_changed(
+    client: AsyncClient, tokens: Tokens, override_settings: OverrideSettings
+) -> None:
+    rotated = (await refresh(client, tokens["refresh_token"])).json()
+    old = settings.SECRET_KEY
+    override_settings(SECRET_KEY=OTHER_KEY, SECRET_KEY_FALLBACKS=[old])
+
+    assert (await refresh(client, tokens["refresh_token"])).status_code == 401
+
+    assert (await refresh(client, rotated["refresh_token"])).status_code == 401
 
 
 async def test_expired_session_is_not_listed(
@@ -211,7 +279,7 @@ async def test_deleted_user_has_no_sessions(
     as_ann: AsyncClient, db: AsyncSession, tokens: Tokens
 ) -> None:
     assert tokens
-    await as_ann.delete("/users/me")
+    await as_ann.request("DELETE", "/users/me", json=CONFIRMED)
 
     assert await db.scalar(select(func.count()).select_from(UserSession)) == 0
 

@@ -9,6 +9,7 @@ from app.models import User
 from app.schemas.user import UserAdminUpdate, UserUpdate
 from app.services.account_service import ADMIN_FIELDS
 from tests.conftest import LogIn, MakeUser
+from tests.helpers import CONFIRMED, NEW_PASSWORD
 
 
 async def test_user_list_requires_a_superuser(
@@ -47,8 +48,8 @@ async def test_last_active_superuser_cannot_be_removed(
     await make_user("retired", is_superuser=True, is_active=False)
 
     assert (await as_root.patch(f"/users/{me}", json=change)).status_code == 409
-    assert (await as_root.delete("/users/me")).status_code == 409
-    assert (await as_root.delete(f"/users/{me}")).status_code == 409
+    for path in ("/users/me", f"/users/{me}"):
+        assert (await as_root.request("DELETE", path, json=CONFIRMED)).status_code == 409
 
     await make_user("second", is_superuser=True)
     assert (await as_root.patch(f"/users/{me}", json=change)).status_code == 200
@@ -72,7 +73,9 @@ async def test_superuser_reads_updates_and_deletes_any_user(
     path = f"/users/{ann.id}"
 
     assert (await as_root.get(path)).json()["full_name"] == "Ann"
-    assert (await as_root.patch(path, json={"is_superuser": True})).json()["is_superuser"]
+    promoted = {"is_superuser": True}
+    assert (await as_root.patch(path, json=promoted)).json()["code"] == "current_password"
+    assert (await as_root.patch(path, json=promoted | CONFIRMED)).json()["is_superuser"]
     assert (await as_root.delete(path)).status_code == 204
     assert (await as_root.get(path)).status_code == 404
 
@@ -102,8 +105,12 @@ async def test_deactivation_ends_sessions_for_good(
 
 
 async def test_deleted_user_is_logged_out(as_ann: AsyncClient) -> None:
-    assert (await as_ann.delete("/users/me")).status_code == 204
+    assert (await as_ann.delete("/users/me")).status_code == 422
+    wrong = {"current_password": NEW_PASSWORD}
+    assert (await as_ann.request("DELETE", "/users/me", json=wrong)).status_code == 403
+    assert (await as_ann.get("/users/me")).is_success
 
+    assert (await as_ann.request("DELETE", "/users/me", json=CONFIRMED)).status_code == 204
     assert (await as_ann.get("/users/me")).status_code == 401
 
 

@@ -1,5 +1,7 @@
 """WebSockets: dependencies and domain errors work as for requests."""
 
+import re
+
 import pytest
 from fastapi import WebSocket
 from sqlalchemy import text
@@ -55,6 +57,25 @@ async def test_websocket_without_access_token_is_rejected_with_a_problem_documen
 
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
     assert b'"not_authenticated"' in body["body"]
+    assert dict(start["headers"])[b"x-content-type-options"] == b"nosniff"
+    assert dict(start["headers"])[b"x-request-id"]
+
+
+async def test_websocket_is_logged_by_its_route(
+    service: ASGIApp, ann: User, log_in: LogIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = (await log_in(ann)).headers["Authorization"]
+    await talk(service, "/echo?token=Hidden1Token", "Hello", authorization=token)
+    await talk(service, "/echo")
+    await talk(service, "/nowhere")
+
+    lines = [r.getMessage() for r in caplog.records if r.name == "app.requests"]
+    assert [re.sub(r" in .*", "", line) for line in lines if "WEBSOCKET" in line] == [
+        "WEBSOCKET /echo 101",
+        "WEBSOCKET /echo 401",
+        "WEBSOCKET - 403",
+    ]
+    assert "Hidden1Token" not in caplog.text
 
 
 async def test_error_after_the_handshake_closes_the_websocket_with_its_reason(

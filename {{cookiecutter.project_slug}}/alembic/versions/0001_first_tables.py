@@ -61,6 +61,8 @@ def upgrade() -> None:
         sa.Column("refresh_hash", sa.String(64), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("idle_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("client_ip", sa.String(50), server_default="", nullable=False),
+        sa.Column("user_agent", sa.String(200), server_default="", nullable=False),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -107,10 +109,12 @@ def upgrade() -> None:
     op.create_table(
         "known_clients",
         sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("email_hash", sa.String(64), server_default="", nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_known_clients"),
     )
     op.create_index("ix_known_clients_expires_at", "known_clients", ["expires_at"])
+    op.create_index("ix_known_clients_email_hash", "known_clients", ["email_hash"])
 
 
 def downgrade() -> None:

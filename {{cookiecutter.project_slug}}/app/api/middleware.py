@@ -35,6 +35,8 @@ SECURITY_HEADERS = MappingProxyType(
 )
 # Not in development: browsers would remember it for every service on localhost (RFC 6797).
 HSTS = MappingProxyType({"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
+# The second one is that of a WebSocket that is rejected.
+RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
 MAX_CONTENT_LENGTH_DIGITS = 18
 PORT = re.compile(r":[0-9]+$")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -42,23 +44,25 @@ logger = logging.getLogger("app.requests")
 
 
 class RequestContextMiddleware:
-    """Request id (`X-Request-ID`) and access log: one line for each request."""
+    """Request id (`X-Request-ID`) and access log: one line for each request or WebSocket."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         request_id.set(_request_id(Headers(scope=scope).get("X-Request-ID", "")))
         start = time.perf_counter()
-        status = 500
+        status = 500 if scope["type"] == "http" else 403  # of a handshake without a response
 
         async def send_with_request_id(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"] == "websocket.accept":
+                status = 101
+            elif message["type"] in RESPONSE_STARTS:
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id.get()
             await send(message)
@@ -80,7 +84,7 @@ class SecurityHeadersMiddleware:
         """Handle a request."""
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in RESPONSE_STARTS:
                 sent = {name for name, _ in message["headers"]}
                 message["headers"] += [header for header in self.headers if header[0] not in sent]
             await send(message)
@@ -155,7 +159,9 @@ class HostMiddleware:
     def _find_error(self, scope: Scope) -> AppError | None:
         headers = Headers(scope=scope)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not self._is_allowed_host(path, headers.get("Host", "")):
+        hosts = headers.getlist("Host")
+        # A proxy may have checked another one of two (RFC 9112 §3.2).
+        if len(hosts) > 1 or not self._is_allowed_host(path, "".join(hosts)):
             return InvalidHostError()
         length = headers.get("Content-Length", "0")
         if len(length) > MAX_CONTENT_LENGTH_DIGITS or not length.isdecimal():
@@ -215,7 +221,7 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
     In development, an unknown path is logged as it is.
     """
     fields = {
-        "method": scope["method"],
+        "method": scope.get("method", "WEBSOCKET"),
         "route": _route_template(scope) or (scope["path"] if settings.DEBUG else "-"),
         "status": status,
         "duration_ms": round(seconds * 1000, 1),

@@ -1,34 +1,45 @@
-"""Routers: read strict JSON bodies, reject unknown query parameters, ignore trailing slashes."""
+"""Routers: strict JSON bodies, query parameters and forms; with and without trailing slash."""
 
 from collections.abc import Callable, Coroutine
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.params import Form
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.api.declared_params import (
+    DeclaredParams,
+    check_form,
+    check_query,
+    declared_form_fields,
+    declared_query_params,
+)
 from app.api.json_body import StrictRequest
-from app.api.query_params import declared_names, reject_unknown
 
 
 class StrictRoute(APIRoute):
-    """A route with strict JSON bodies, which rejects unknown query parameters."""
+    """A route that rejects what its operation does not declare, and what was sent twice."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the request handler."""
         handle = super().get_route_handler()
+        is_form = isinstance(getattr(self.body_field, "field_info", None), Form)
 
         @cache
-        def known_query_params(app: FastAPI) -> set[str]:
+        def declared(app: FastAPI, read: DeclaredParams) -> dict[str, bool]:
             contexts = [c for c in iter_route_contexts(app.routes) if c.original_route is self]
-            return {name for context in contexts for name in declared_names(context.dependant)}
+            return dict(chain.from_iterable(read(context.dependant) for context in contexts))
 
         async def handle_strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             if strict.query_params:
-                reject_unknown(strict, known_query_params(strict.app))
+                check_query(strict.query_params, declared(strict.app, declared_query_params))
+            if is_form:
+                check_form(await strict.form(), declared(strict.app, declared_form_fields))
             return await handle(strict)
 
         return handle_strictly

@@ -64,9 +64,15 @@ def _replace_uvicorn_handlers() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    logging.getLogger("uvicorn.error").addFilter(_has_no_query)
     access_log = logging.getLogger("uvicorn.access")
     access_log.handlers.clear()
     access_log.propagate = False
+
+
+def _has_no_query(record: logging.LogRecord) -> bool:
+    """Return whether it is not uvicorn's line of a WebSocket, whose query may hold a token."""
+    return '"WebSocket %s"' not in str(record.msg)
 
 
 def _omit_unused_fields() -> None:

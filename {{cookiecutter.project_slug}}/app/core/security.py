@@ -1,6 +1,8 @@
 """Tokens: JWT access tokens (RFC 7519, RFC 8725), and random tokens that are stored as hashes."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 import time
 import uuid
@@ -14,6 +16,7 @@ from app.config import settings
 from app.core.exceptions import InvalidTokenError
 from app.core.ids import MAX_ID
 
+RANDOM_LENGTH = 23  # characters of a refresh secret, 136 bits; 20 of its signature follow
 MAX_JWT_LENGTH = 4096  # characters
 CLOCK_LEEWAY = 10  # seconds that clocks of instances may differ (RFC 7519 §4.1.4, §4.1.5)
 
@@ -101,6 +104,27 @@ def verify_access_token(token: str) -> TokenPayload:
     if not payload.nbf - CLOCK_LEEWAY <= time.time() < payload.exp + CLOCK_LEEWAY:
         raise InvalidTokenError
     return payload
+
+
+def generate_refresh_secret(session_id: str) -> str:
+    """Return the secret of a refresh token, 43 characters: a random part and its signature.
+
+    The signature tells a token that was replaced from one that somebody made up.
+    """
+    random = secrets.token_urlsafe(17)
+    return random + _signature(_keys()[0], session_id, random)
+
+
+def is_refresh_secret(session_id: str, secret: str) -> bool:
+    """Return whether the secret was generated for the session, by any of the signing keys."""
+    random, signature = secret[:RANDOM_LENGTH], secret[RANDOM_LENGTH:]
+    signatures = [_signature(key, session_id, random) for key in _keys()]
+    return any(secrets.compare_digest(signature, expected) for expected in signatures)
+
+
+def _signature(key: str, session_id: str, random: str) -> str:
+    digest = hmac.digest(key.encode(), f"refresh|{session_id}|{random}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:15]).decode()
 
 
 def _keys() -> list[str]:

@@ -14,4 +14,5 @@ class KnownClient(Base):
     __tablename__ = "known_clients"
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    email_hash: Mapped[str] = mapped_column(String(64), index=True, server_default="")
     expires_at: Mapped[datetime] = mapped_column(index=True)

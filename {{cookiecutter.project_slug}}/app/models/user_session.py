@@ -21,3 +21,10 @@ class UserSession(TimestampMixin, Base):
     refresh_hash: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime] = mapped_column(index=True)
     idle_expires_at: Mapped[datetime]
+    client_ip: Mapped[str] = mapped_column(String(50), server_default="")  # of the last use
+    user_agent: Mapped[str] = mapped_column(String(200), server_default="")
+
+    @property
+    def last_used_at(self) -> datetime:
+        """Time of the login, or of the last token refresh."""
+        return self.updated_at or self.created_at

@@ -40,8 +40,11 @@ class SessionRead(ReadSchema):
 
     id: str
     created_at: datetime
-    updated_at: datetime | None = Field(description="Time of the last token refresh")
+    last_used_at: datetime = Field(description="Time of the login, or of the last token refresh")
     expires_at: datetime
+    client_ip: str = Field(description="Client IP of the last use; of IPv6, the /64 network")
+    user_agent: str = Field(description="User-Agent header of the last use")
+    is_current: bool = Field(default=False, description="Whether it is that of this request")
 
 
 class ForgotPasswordRequest(WriteSchema):

@@ -19,15 +19,28 @@ class UserCreate(WriteSchema):
     password: Password
 
 
+CurrentPassword = Annotated[
+    Patch[SecretStr],
+    Field(
+        description="Password of the caller: required to change an email or password, to make a "
+        "superuser, and to delete one's own account"
+    ),
+]
+
+
+class UserDelete(WriteSchema):
+    """Confirmation that an account is deleted."""
+
+    current_password: CurrentPassword = None
+
+
 class UserUpdate(WriteSchema):
     """Changes of one's own account."""
 
     email: Patch[Email] = None
     full_name: Patch[FullName] = None
     password: Patch[Password] = None
-    current_password: Patch[SecretStr] = Field(
-        None, description="Required to change one's own email or password"
-    )
+    current_password: CurrentPassword = None
 
 
 class UserAdminUpdate(UserUpdate):

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from random import SystemRandom
+from typing import NamedTuple
 
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +17,7 @@ from app.core.exceptions import (
 )
 from app.core.password_policy import reject_guessable
 from app.core.passwords import check_queue, verify_password
+from app.core.security import TokenPayload
 from app.db.session import transaction
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserUpdate
@@ -23,13 +25,20 @@ from app.services.email_service import EmailService, Purpose
 from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.session_service import SessionService
-from app.services.user_service import UserService
+from app.services.user_service import UserService, ensure_other_superuser
 
 EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
 # Fields that only superusers set.
 ADMIN_FIELDS = UserAdminUpdate.model_fields.keys() - UserUpdate.model_fields.keys()
 # Fields that have rules of their own; all others are columns, set as they are.
 GUARDED_FIELDS = {"email", "password", "current_password", "is_active", "is_superuser"}
+
+
+class Actor(NamedTuple):
+    """The user who requests a change, and the access token of the request."""
+
+    user: User
+    token: TokenPayload
 
 
 class AccountService:
@@ -55,47 +64,69 @@ class AccountService:
 
     async def request_email_token(self, email: str, purpose: Purpose) -> None:
         """Request a verification or reset email: accepted for every email (user enumeration)."""
-        await self.rate_limits.consume(
-            RateLimit.EMAIL_PER_IP.attempt(self.client_ip),
-            RateLimit.EMAIL_PER_RECIPIENT.attempt(email),
-        )
-        self.emails.outbox.append(partial(_send_requested_token, email, purpose))
+        if await self.emails.is_allowed(email):
+            self.emails.outbox.append(partial(_send_requested_token, email, purpose))
 
     async def verify_email(self, token: str) -> None:
         """Mark the email as verified."""
         user = await self.emails.redeem_token(token, "verify")
         user.is_verified = True
+        await self.emails.revoke_tokens(user, "verify")
 
     async def reset_password(self, token: str, new_password: SecretStr) -> None:
-        """Reset the password with an email token, and add the client IP to the known clients."""
+        """Reset the password with an email token.
+
+        Only this client IP is known then, and the attempts that led here do not count any more.
+        """
         owner = await self.emails.get_user_by_token(token, "reset")
         new_hash = await self.users.hash_new_password(new_password, owner.email, owner.full_name)
         user = await self.emails.redeem_token(token, "reset")
         user.is_verified = True
         await self.change_password(user, new_hash)
         await self.emails.send_password_changed(user)
+        await self.known_clients.forget(user.email)
         await self.known_clients.add(user.email, self.client_ip)
+        await self.rate_limits.clear(
+            RateLimit.LOGIN_PER_IP_AND_EMAIL.attempt(self.client_ip, user.email),
+            RateLimit.LOGIN_PER_EMAIL.attempt(user.email),
+        )
 
-    async def update(self, user: User, user_in: UserUpdate, *, actor: User) -> User:
+    async def update(self, user: User, user_in: UserUpdate, actor: Actor) -> User:
         """Update an account with the sent fields of a PATCH body, all or none.
 
-        Verifying and hashing passwords come first, while no connection is held; then the rows are
-        locked and checked again, then all changes are applied in one transaction.
+        Verifying and hashing passwords come first, while no connection is held; then actor and
+        user are locked and checked again, then all changes are applied in one transaction.
         """
-        if user_in.model_fields_set & ADMIN_FIELDS and not actor.is_superuser:
+        is_admin_change = bool(user_in.model_fields_set & ADMIN_FIELDS)
+        if is_admin_change and not actor.user.is_superuser:
             raise SuperuserRequiredError
         email, full_name = user_in.email or user.email, user_in.full_name or user.full_name
         if user_in.password:
             reject_guessable(user_in.password, email, full_name)
         verified_hash = new_hash = None
-        if actor.id == user.id and (user_in.email or user_in.password):
-            verified_hash = await self._verify_current_password(user, user_in.current_password)
-            await self._limit_email_changes(user, user_in.email)
-        if user_in.password:
+        if user_in.password or email != user.email or _gives_privileges(user_in, user):
+            verified_hash = await self._verify_current_password(actor, user_in.current_password)
+        if email != user.email:
+            await self.rate_limits.consume(RateLimit.EMAIL_CHANGE_PER_USER.attempt(user.id))
+        if user_in.password and not _is_own_password(user_in, user, actor):
             new_hash = await self.users.hash_new_password(user_in.password, email, full_name)
-        await self._lock(user, user_in, verified_hash)
-        await self._apply(user, user_in, new_hash)
+        await self._lock(
+            user,
+            actor,
+            verified_hash,
+            requires_superuser=is_admin_change,
+            removes_superuser=_revokes_privileges(user_in),
+        )
+        await self._apply(user, user_in, new_hash, actor)
         return user
+
+    async def delete(self, user: User, current_password: SecretStr | None, actor: Actor) -> None:
+        """Delete a user and everything that belongs to it. One's own requires the password."""
+        verified_hash = None
+        if user.id == actor.user.id:
+            verified_hash = await self._verify_current_password(actor, current_password)
+        await self._lock(user, actor, verified_hash, removes_superuser=True)
+        await self.users.delete(user)
 
     async def change_password(self, user: User, new_hash: str) -> None:
         """Change the password: all sessions and reset tokens end."""
@@ -106,41 +137,55 @@ class AccountService:
 
     async def change_email(self, user: User, new_email: str) -> None:
         """Change the email: it must be verified again, and a notice is sent to the old one."""
-        old_email, user.email, user.is_verified = user.email, new_email, False
+        old_email, was_verified = user.email, user.is_verified
+        user.email, user.is_verified = new_email, False
         await self.users.flush()
-        await self.emails.send_email_changed(old_email)
+        await self.emails.revoke_tokens(user, "verify", "reset")
+        if was_verified:
+            await self.emails.send_email_changed(old_email)
         await self.emails.send_verification(user)
 
-    async def _verify_current_password(self, user: User, password: SecretStr | None) -> str:
-        """Require the current password, so that a stolen session cannot take over the account.
+    async def _verify_current_password(self, actor: Actor, password: SecretStr | None) -> str:
+        """Require the actor's password, so that a stolen session cannot take over an account.
+
+        Wrong ones are counted per session: a stolen one does not lock the others.
 
         Returns:
             The hash that was compared with; it may be outdated after the comparison.
         """
         check_queue()  # before the attempt is counted
-        attempt = RateLimit.PASSWORD_CONFIRMATION_PER_USER.attempt(user.id)
+        attempt = RateLimit.PASSWORD_CONFIRMATION_PER_SESSION.attempt(actor.token.sid)
         await self.rate_limits.consume(attempt)
-        hashed, given = user.hashed_password, password.get_secret_value() if password else ""
+        hashed, given = actor.user.hashed_password, password.get_secret_value() if password else ""
         if not (await verify_password(given, hashed)).is_correct:
             raise CurrentPasswordError
         await self.rate_limits.refund(attempt)
         return hashed
 
-    async def _limit_email_changes(self, user: User, new_email: str | None) -> None:
-        if new_email and new_email != user.email:
-            await self.rate_limits.consume(RateLimit.EMAIL_CHANGE_PER_USER.attempt(user.id))
-
-    async def _lock(self, user: User, user_in: UserUpdate, verified_hash: str | None) -> None:
-        """Lock and read again what is changed, after the slow work: superusers, then the user."""
-        if isinstance(user_in, UserAdminUpdate) and _revokes_privileges(user_in):
-            await self.users.ensure_other_superuser(user)
-        reloaded = await self.users.reload_unchanged(user, verified_hash)
-        if verified_hash and not (reloaded and reloaded.is_active):
+    async def _lock(
+        self,
+        user: User,
+        actor: Actor,
+        verified_hash: str | None,
+        *,
+        requires_superuser: bool = False,
+        removes_superuser: bool = False,
+    ) -> None:
+        """Lock actor and user and read them again: what was true may have ended meanwhile."""
+        found = await self.users.lock(user, actor.user, superusers=removes_superuser)
+        await self.sessions.get_user(actor.token)
+        if verified_hash not in {None, actor.user.hashed_password}:
             raise CurrentPasswordError
-        if reloaded is None:
+        if user.id not in found:
             raise ConcurrentChangeError
+        if (requires_superuser or user.id != actor.user.id) and not actor.user.is_superuser:
+            raise SuperuserRequiredError
+        if removes_superuser:
+            ensure_other_superuser(user, found)
 
-    async def _apply(self, user: User, user_in: UserUpdate, new_hash: str | None) -> None:
+    async def _apply(
+        self, user: User, user_in: UserUpdate, new_hash: str | None, actor: Actor
+    ) -> None:
         if new_hash:
             await self.change_password(user, new_hash)
             await self.emails.send_password_changed(user)
@@ -148,6 +193,7 @@ class AccountService:
             setattr(user, name, value)
         if user_in.email and user_in.email != user.email:
             await self.change_email(user, user_in.email)
+            await self.sessions.end_all(user, except_id=actor.token.sid)
         if isinstance(user_in, UserAdminUpdate):
             await self.users.set_privileges(
                 user, is_active=user_in.is_active, is_superuser=user_in.is_superuser
@@ -155,8 +201,19 @@ class AccountService:
         await self.users.flush()
 
 
-def _revokes_privileges(user_in: UserAdminUpdate) -> bool:
-    return user_in.is_active is False or user_in.is_superuser is False
+def _gives_privileges(user_in: UserUpdate, user: User) -> bool:
+    return bool(getattr(user_in, "is_superuser", False)) and not user.is_superuser
+
+
+def _revokes_privileges(user_in: UserUpdate) -> bool:
+    return getattr(user_in, "is_active", None) is False or (
+        getattr(user_in, "is_superuser", None) is False
+    )
+
+
+def _is_own_password(user_in: UserUpdate, user: User, actor: Actor) -> bool:
+    """Return whether the new password is the current one, which was verified."""
+    return user.id == actor.user.id and user_in.password == user_in.current_password
 
 
 async def _send_requested_token(email: str, purpose: Purpose) -> None:

@@ -4,6 +4,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
+from app.core.client import Client
 from app.core.exceptions import (
     EmailNotVerifiedError,
     InactiveUserError,
@@ -23,14 +24,14 @@ _email = TypeAdapter[str](Email)
 
 
 class AuthService:
-    """Login with email and password, from one client IP."""
+    """Login with email and password, from one client."""
 
-    def __init__(self, db: AsyncSession, client_ip: str) -> None:
+    def __init__(self, db: AsyncSession, client: Client) -> None:
         self.db = db
-        self.client_ip = client_ip
+        self.client_ip = client.ip
         self.known_clients = KnownClients(db)
         self.rate_limits = RateLimiter(db)
-        self.sessions = SessionService(db)
+        self.sessions = SessionService(db, client)
         self.users = UserService(db)
 
     async def log_in(self, username: str, password: str) -> TokenPair:
@@ -66,7 +67,8 @@ class AuthService:
         is_correct, new_hash = await verify_password(password, hashed)
         if user is None or not is_correct:
             raise InvalidCredentialsError
-        if not await self.users.reload_unchanged(user, hashed):
+        found = await self.users.lock(user)
+        if user.id not in found or user.hashed_password != hashed:
             raise InvalidCredentialsError
         user.hashed_password = new_hash or user.hashed_password
         return user

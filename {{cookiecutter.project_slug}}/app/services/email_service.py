@@ -20,32 +20,39 @@ Purpose = Literal["verify", "reset"]
 
 
 class EmailService:
-    """Emails of one request. They are collected in `outbox`, which the caller has to send."""
+    """Emails of one request. They are collected in `outbox`, which the caller has to send.
 
-    def __init__(self, db: AsyncSession) -> None:
+    Above a rate limit, an email is skipped, and the request succeeds: whoever could make it fail
+    would learn who is registered, and could keep owners from changing their account.
+    """
+
+    def __init__(self, db: AsyncSession, client_ip: str = "") -> None:
         self.db = db
+        self.client_ip = client_ip  # empty for a command
         self.rate_limits = RateLimiter(db)
         self.outbox: list[Job] = []
 
     async def send_verification(self, user: User) -> None:
-        """Send a verification email, unless the recipient got too many emails already."""
-        if await self._is_allowed(user.email):
+        """Send a verification email."""
+        if await self.is_allowed(user.email):
             await self.send_token(user, "verify")
 
     async def send_password_changed(self, user: User) -> None:
         """Notify the user that the password was changed, perhaps by an attacker."""
-        if await self._is_allowed(user.email):
+        if user.is_verified and await self.is_allowed(user.email):
             self._send("password_changed", user.email, link=f"{settings.FRONTEND_URL}/forgot")
 
     async def send_email_changed(self, old_email: str) -> None:
-        """Notify the old email that it was replaced, perhaps by an attacker."""
-        if await self._is_allowed(old_email):
+        """Notify the old email, a verified one, that it was replaced, perhaps by an attacker."""
+        if await self.is_allowed(old_email):
             self._send("email_changed", old_email)
 
     async def send_token(self, user: User, purpose: Purpose) -> None:
-        """Send a new token, which replaces earlier ones. The caller must have counted the email."""
+        """Send a new token. The caller must have counted the email.
+
+        Earlier ones stay valid, so that a stranger who requests another cannot revoke them.
+        """
         token = generate_token()
-        await self.revoke_tokens(user, purpose)
         self.db.add(
             EmailToken(
                 token_hash=hash_token(token),
@@ -56,6 +63,14 @@ class EmailService:
             )
         )
         self._send(purpose, user.email, link=f"{settings.FRONTEND_URL}/{purpose}?token={token}")
+
+    async def is_allowed(self, recipient: str) -> bool:
+        """Count an email, whatever its kind; return whether both rate limits allow it."""
+        attempts = (
+            RateLimit.EMAIL_PER_IP.attempt(self.client_ip),
+            RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient),
+        )
+        return all([await self.rate_limits.try_consume(attempt) for attempt in attempts])
 
     async def get_user_by_token(self, token: str, purpose: Purpose, *, lock: bool = False) -> User:
         """Return the active user to whom the token was sent."""
@@ -74,17 +89,14 @@ class EmailService:
             raise InvalidEmailTokenError
         return user
 
-    async def revoke_tokens(self, user: User, purpose: Purpose) -> None:
-        """Revoke the tokens of the user for a purpose."""
-        own = and_(EmailToken.user_id == user.id, EmailToken.purpose == purpose)
+    async def revoke_tokens(self, user: User, *purposes: Purpose) -> None:
+        """Revoke the tokens of the user for some purposes."""
+        own = and_(EmailToken.user_id == user.id, EmailToken.purpose.in_(purposes))
         await self.db.execute(delete(EmailToken).where(own))
 
     async def purge(self) -> None:
         """Delete tokens that have expired."""
         await self.db.execute(delete(EmailToken).where(EmailToken.expires_at < utc_now()))
-
-    async def _is_allowed(self, recipient: str) -> bool:
-        return await self.rate_limits.try_consume(RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient))
 
     def _send(self, template: str, recipient: str, **values: str) -> None:
         hours, minutes = settings.VERIFY_EXPIRE_HOURS, settings.RESET_EXPIRE_MINUTES

@@ -26,7 +26,7 @@ class KnownClients:
         """Remember a client for `KNOWN_CLIENT_TTL` from now on."""
         expires_at = utc_now() + KNOWN_CLIENT_TTL
         known = insert(self.db, KnownClient).values(
-            key=_key(email, client_ip), expires_at=expires_at
+            key=_key(email, client_ip), email_hash=sha256_hex(email), expires_at=expires_at
         )
         await self.db.execute(
             known.on_conflict_do_update(index_elements=["key"], set_={"expires_at": expires_at})
@@ -38,6 +38,11 @@ class KnownClients:
             KnownClient.key == _key(email, client_ip), KnownClient.expires_at > utc_now()
         )
         return await self.db.scalar(known) is not None
+
+    async def forget(self, email: str) -> None:
+        """Forget the clients of an email: somebody else may have used it before."""
+        clients = KnownClient.email_hash == sha256_hex(email)
+        await self.db.execute(delete(KnownClient).where(clients))
 
     async def purge(self) -> None:
         """Delete clients that have expired."""

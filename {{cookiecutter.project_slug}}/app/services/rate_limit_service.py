@@ -23,10 +23,10 @@ class RateLimit(Enum):
     LOGIN_PER_IP_AND_EMAIL = ("LOGIN_RATE_PER_IP_AND_EMAIL", "client IP and email")
     LOGIN_PER_IP = ("LOGIN_RATE_PER_IP", "client IP")
     LOGIN_PER_EMAIL = ("LOGIN_RATE_PER_EMAIL", "email, except from known clients")
-    PASSWORD_CONFIRMATION_PER_USER = ("PASSWORD_CONFIRMATION_RATE_PER_USER", "user")
+    PASSWORD_CONFIRMATION_PER_SESSION = ("PASSWORD_CONFIRMATION_RATE_PER_SESSION", "session")
     REGISTRATION_PER_IP = ("REGISTRATION_RATE_PER_IP", "client IP")
     EMAIL_CHANGE_PER_USER = ("EMAIL_CHANGE_RATE_PER_USER", "user")
-    EMAIL_PER_IP = ("EMAIL_RATE_PER_IP", "client IP")
+    EMAIL_PER_IP = ("EMAIL_RATE_PER_IP", "client IP, over all kinds of email")
     EMAIL_PER_RECIPIENT = ("EMAIL_RATE_PER_RECIPIENT", "recipient, over all kinds of email")
 
     def __init__(self, setting: str, per: str) -> None:
@@ -82,6 +82,11 @@ class RateLimiter:
                 RateLimitCounter.key == key, RateLimitCounter.attempts > 0
             )
             await self.db.execute(counted.values(attempts=RateLimitCounter.attempts - 1))
+
+    async def clear(self, *attempts: Attempt) -> None:
+        """Forget all counts of some attempts."""
+        keys = [attempt.key for attempt in attempts]
+        await self.db.execute(delete(RateLimitCounter).where(RateLimitCounter.key.in_(keys)))
 
     async def purge(self) -> None:
         """Delete counters whose window is over, except those that a request has locked."""

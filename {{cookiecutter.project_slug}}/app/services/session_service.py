@@ -1,25 +1,30 @@
 """User sessions: create, refresh with rotation, list and end them."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
+from app.core.client import COMMAND, Client
 from app.core.exceptions import InvalidRefreshTokenError, InvalidTokenError, SessionNotFoundError
 from app.core.security import (
     TokenPayload,
     access_token_lifetime,
     create_access_token,
+    generate_refresh_secret,
     generate_token,
     hash_token,
+    is_refresh_secret,
 )
 from app.db.base import utc_now
 from app.db.session import commit_and_release
 from app.models import User, UserSession
 from app.schemas.auth import TokenPair
 
+MAX_SESSIONS = 100  # of a user
 REFRESH_TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
 ACTIVE_USERS = select(User.id).where(User.is_active)
 # Built once, because every request with a token needs it.
@@ -39,41 +44,49 @@ USER_OF_SESSION = (
 class SessionService:
     """User sessions. An access token contains the id; a refresh token is id, dot and secret."""
 
-    def __init__(self, db: AsyncSession) -> None:
+    def __init__(self, db: AsyncSession, client: Client = COMMAND) -> None:
         self.db = db
+        self.client = client
 
     async def create(self, user_id: int) -> TokenPair:
-        """Create a session, and return its first pair of tokens."""
-        now, secret = utc_now(), generate_token()
+        """Create a session, and return its first pair of tokens. Beyond 100, the oldest ends."""
+        session_id = generate_token()
+        secret = generate_refresh_secret(session_id)
         session = UserSession(
-            id=generate_token(),
+            id=session_id,
             user_id=user_id,
             refresh_hash=hash_token(secret),
-            expires_at=now + timedelta(days=settings.SESSION_EXPIRE_DAYS),
-            idle_expires_at=_idle_expires_at(),
+            expires_at=utc_now() + timedelta(days=settings.SESSION_EXPIRE_DAYS),
+            **self._last_use(),
         )
         self.db.add(session)
         await self.db.flush()
-        return _token_pair(user_id, session.id, secret)
+        newest = _newest(user_id).with_only_columns(UserSession.id).limit(MAX_SESSIONS)
+        older = and_(UserSession.user_id == user_id, UserSession.id.not_in(newest))
+        await self.db.execute(delete(UserSession).where(older))
+        return _token_pair(user_id, session_id, secret)
 
     async def refresh(self, token: str) -> TokenPair:
         """Refresh token rotation: return the next pair. A replayed token ends its session.
+
+        One that was made up does not: whoever knows the id of a session could end it.
 
         One UPDATE checks and replaces the hash, so that only one of concurrent uses succeeds.
         """
         if not REFRESH_TOKEN.fullmatch(token):
             raise InvalidRefreshTokenError
         session_id, _, secret = token.partition(".")
-        next_secret = generate_token()
+        next_secret = generate_refresh_secret(session_id)
         current = and_(UserSession.id == session_id, UserSession.refresh_hash == hash_token(secret))
         rotated = (
             update(UserSession)
             .where(current, _is_active(), UserSession.user_id.in_(ACTIVE_USERS))
-            .values(refresh_hash=hash_token(next_secret), idle_expires_at=_idle_expires_at())
+            .values(refresh_hash=hash_token(next_secret), **self._last_use())
         )
         user_id = await self.db.scalar(rotated.returning(UserSession.user_id))
         if user_id is None:
-            await self.log_out(session_id)
+            if is_refresh_secret(session_id, secret):
+                await self.log_out(session_id)
             await commit_and_release(self.db)  # the error below would roll it back
             raise InvalidRefreshTokenError
         return _token_pair(user_id, session_id, next_secret)
@@ -88,8 +101,7 @@ class SessionService:
 
     async def get_many(self, user: User) -> list[UserSession]:
         """Return the active sessions of a user, newest first."""
-        own = select(UserSession).where(UserSession.user_id == user.id, _is_active())
-        return list(await self.db.scalars(own.order_by(UserSession.created_at.desc())))
+        return list(await self.db.scalars(_newest(user.id).where(_is_active())))
 
     async def end(self, user: User, session_id: str) -> None:
         """End a session of the user, with all its tokens."""
@@ -102,22 +114,31 @@ class SessionService:
         """End a session, which may have ended already."""
         await self.db.execute(delete(UserSession).where(UserSession.id == session_id))
 
-    async def end_all(self, user: User) -> None:
-        """End every session of the user."""
-        await self.db.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    async def end_all(self, user: User, *, except_id: str = "") -> None:
+        """End every session of the user, or every other one."""
+        own = and_(UserSession.user_id == user.id, UserSession.id != except_id)
+        await self.db.execute(delete(UserSession).where(own))
 
     async def purge(self) -> None:
         """Delete sessions that have expired."""
         await self.db.execute(delete(UserSession).where(~_is_active()))
 
+    def _last_use(self) -> dict[str, Any]:
+        return {
+            "idle_expires_at": utc_now() + timedelta(days=settings.SESSION_IDLE_DAYS),
+            "client_ip": self.client.ip,
+            "user_agent": self.client.user_agent,
+        }
+
+
+def _newest(user_id: int) -> Select[UserSession]:
+    own = select(UserSession).where(UserSession.user_id == user_id)
+    return own.order_by(UserSession.created_at.desc(), UserSession.id)
+
 
 def _is_active() -> ColumnElement[bool]:
     now = utc_now()
     return and_(UserSession.expires_at > now, UserSession.idle_expires_at > now)
-
-
-def _idle_expires_at() -> datetime:
-    return utc_now() + timedelta(days=settings.SESSION_IDLE_DAYS)
 
 
 def _token_pair(user_id: int, session_id: str, secret: str) -> TokenPair:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, Row, or_, select
+from sqlalchemy import ColumnElement, Row, and_, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from app.db.base import columns
 from app.db.errors import is_unique_violation
 from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
-from app.models import User
+from app.models import EmailToken, User
 from app.schemas.user import UserCreate, UserFilters
 from app.services.session_service import SessionService
 
@@ -80,22 +80,10 @@ class UserService:
         await commit_and_release(self.db)
         return await hash_password(password.get_secret_value())
 
-    async def reload_unchanged(self, user: User, previous_hash: str | None) -> User | None:
-        """Lock the user and read it again.
-
-        Returns:
-            None if the user was deleted, or the password has changed since `previous_hash`.
-        """
-        same = select(User).where(User.id == user.id)
-        if previous_hash is not None:
-            same = same.where(User.hashed_password == previous_hash)
-        locked = same.with_for_update().execution_options(populate_existing=True)
-        return await self.db.scalar(locked)
-
     async def set_privileges(
         self, user: User, *, is_active: bool | None = None, is_superuser: bool | None = None
     ) -> None:
-        """Grant or revoke privileges, if not `None`. Deactivation ends all sessions."""
+        """Grant or revoke privileges, if not `None`. Deactivation ends all sessions and tokens."""
         if is_superuser is not None:
             user.is_superuser = is_superuser
         if is_active is not None:
@@ -103,27 +91,31 @@ class UserService:
         await self.flush()
         if not user.is_active:
             await self.sessions.end_all(user)
+            await self.db.execute(delete(EmailToken).where(EmailToken.user_id == user.id))
+
+    async def lock(self, *users: User, superusers: bool = False) -> Mapping[int, User]:
+        """Lock users, and read them again; with active superusers, so that removals take turns.
+
+        Every caller locks in the order of ids: no two requests wait for each other.
+
+        Returns:
+            Those that still exist, by id.
+        """
+        named = User.id.in_({user.id for user in users})
+        wanted = or_(named, and_(User.is_superuser, User.is_active)) if superusers else named
+        locked = select(User).where(wanted).order_by(User.id).with_for_update()
+        found = await self.db.scalars(locked.execution_options(populate_existing=True))
+        return {user.id: user for user in found}
 
     async def deactivate(self, user: User) -> None:
         """Deactivate a user, and end all sessions."""
-        await self.ensure_other_superuser(user)
+        ensure_other_superuser(user, await self.lock(user, superusers=True))
         await self.set_privileges(user, is_active=False)
 
     async def delete(self, user: User) -> None:
-        """Delete a user and everything that belongs to it."""
-        await self.ensure_other_superuser(user)
+        """Delete a user, who is locked, and everything that belongs to it."""
         await self.db.delete(user)
         await self.db.flush()
-
-    async def ensure_other_superuser(self, user: User) -> None:
-        """Protect the last superuser: lock the active ones, so that removals are serialized.
-
-        Raises:
-            LastSuperuserError: if the user is the only one.
-        """
-        active = select(User.id).where(User.is_superuser, User.is_active).order_by(User.id)
-        if list(await self.db.scalars(active.with_for_update())) == [user.id]:
-            raise LastSuperuserError
 
     async def flush(self) -> None:
         """Write pending changes.
@@ -137,3 +129,14 @@ class UserService:
             if is_unique_violation(error, "users", "email"):
                 raise EmailTakenError from error
             raise
+
+
+def ensure_other_superuser(user: User, locked: Mapping[int, User]) -> None:
+    """Protect the last superuser.
+
+    Raises:
+        LastSuperuserError: if the user is the only active one of those that are locked.
+    """
+    active = [other.id for other in locked.values() if other.is_superuser and other.is_active]
+    if active == [user.id]:
+        raise LastSuperuserError

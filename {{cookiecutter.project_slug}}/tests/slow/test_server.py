@@ -25,7 +25,8 @@ from app.db.session import build_engine
 from app.models import RateLimitCounter, User, UserSession
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.session_service import SessionService
-from tests.helpers import API, NEW_USER, PASSWORD
+from tests.conftest import HASHED
+from tests.helpers import API, CONFIRMED, NEW_USER, PASSWORD
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import Server, serving
 
@@ -81,7 +82,7 @@ def test_new_user_registers_logs_in_and_deletes_the_account(api: httpx2.Client) 
     )
 
     assert api.patch("/users/me", json={"full_name": "Bea"}).json()["full_name"] == "Bea"
-    assert api.delete("/users/me").status_code == 204
+    assert api.request("DELETE", "/users/me", json=CONFIRMED).status_code == 204
     assert api.get("/users/me").status_code == 401
 
 
@@ -149,6 +150,49 @@ async def test_only_one_of_concurrent_uses_of_a_refresh_token_succeeds(server: s
     assert codes == {200: 1, 401: 9}
 
 
+async def test_service_responds_while_large_mistakes_are_rejected(server: str) -> None:
+    bodies = [
+        json.dumps(dict.fromkeys(map(str, range(60_000)))),
+        json.dumps([{}] * 200_000),
+        "[" * 1_000_000,
+        json.dumps({"n" * 1_000_000: 1}),
+    ]
+    async with httpx2.AsyncClient(base_url=server, timeout=30) as client:
+
+        async def send() -> list[int]:
+            headers, sizes = {"Content-Type": "application/json"}, []
+            for body in bodies * 3:
+                response = await client.post(f"{API}/users/", content=body, headers=headers)
+                assert response.status_code in {400, 422}
+                sizes.append(len(response.content))
+            return sizes
+
+        sizes = asyncio.create_task(send())
+        times = []
+        while not sizes.done():
+            start = time.perf_counter()
+            await client.get("/health/live")
+            times.append(time.perf_counter() - start)
+
+    assert max(await sizes) < 20_000
+    assert statistics.quantiles(times, n=20)[-1] < 0.1  # seconds
+
+
+def test_rejected_websocket_is_logged_once_without_its_query(database: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(database, log) as running:
+        url = httpx2.URL(running.url())
+        connection = http.client.HTTPConnection(url.host, url.port)
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        connection.request("GET", "/nowhere?token=Hidden1Token", headers=upgrade | key)
+        assert connection.getresponse().status == 403
+        assert running.stop() == 0
+
+    assert "WEBSOCKET - 403" in log.read_text()
+    assert "Hidden1Token" not in log.read_text()
+
+
 async def test_service_responds_while_passwords_are_verified(server: str) -> None:
     async with httpx2.AsyncClient(base_url=server, timeout=30) as client:
 
@@ -177,7 +221,10 @@ async def test_concurrent_removals_of_the_last_two_superusers_leave_one(
             headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
 
             responses = await asyncio.gather(
-                *(client.delete("/users/me", headers=header) for header in headers)
+                *(
+                    client.request("DELETE", "/users/me", headers=header, json=CONFIRMED)
+                    for header in headers
+                )
             )
 
             assert sorted(response.status_code for response in responses) == [204, 409]
@@ -186,12 +233,9 @@ async def test_concurrent_removals_of_the_last_two_superusers_leave_one(
 
 async def create_superusers(database: str, *names: str) -> list[str]:
     """Create superusers with a session each, and return their access tokens."""
-    engine = build_engine(database)
+    engine, root = build_engine(database), {"hashed_password": HASHED, "is_superuser": True}
     async with AsyncSession(engine) as db:
-        users = [
-            User(email=f"{name}@example.com", full_name=name, hashed_password="", is_superuser=True)
-            for name in names
-        ]
+        users = [User(email=f"{name}@example.com", full_name=name, **root) for name in names]
         db.add_all(users)
         await db.flush()
         tokens = [(await SessionService(db).create(user.id)).access_token for user in users]

@@ -51,7 +51,8 @@ def server(authority: trustme.CA) -> Generator[str]:
     (folder / "password").write_text(PASSWORD)
     if USER:
         subprocess.run(["/bin/chown", "-R", "nobody", str(folder)], check=True)
-    arguments = ["--username=me", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
+    arguments = ["--username=me", "--auth=scram-sha-256", "--encoding=UTF8"]
+    arguments.append(f"--pwfile={folder / 'password'}")
     initdb = [str(PROGRAMS / "initdb"), "-D", str(data), *arguments]
     subprocess.run(initdb, check=True, capture_output=True, user=USER)
     certificate = authority.issue_cert("127.0.0.1", "localhost")

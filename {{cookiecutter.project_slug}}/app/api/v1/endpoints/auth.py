@@ -22,7 +22,6 @@ from app.dependencies import (
     SessionId,
     Sessions,
 )
-from app.models import UserSession
 from app.schemas.auth import (
     ForgotPasswordRequest,
     ResetPasswordRequest,
@@ -57,10 +56,17 @@ async def logout(_me: CurrentUser, token: CurrentToken, sessions: Sessions) -> N
     await sessions.log_out(token.sid)
 
 
-@router.get("/sessions", response_model=list[SessionRead])
-async def list_sessions(me: CurrentUser, sessions: Sessions) -> list[UserSession]:
-    """List your sessions, newest first."""
-    return await sessions.get_many(me)
+@router.get("/sessions")
+async def list_sessions(
+    me: CurrentUser, token: CurrentToken, sessions: Sessions
+) -> list[SessionRead]:
+    """List your sessions, newest first: at most 100."""
+    return [
+        SessionRead.model_validate(session).model_copy(
+            update={"is_current": session.id == token.sid}
+        )
+        for session in await sessions.get_many(me)
+    ]
 
 
 @router.delete("/sessions", status_code=204)
@@ -75,9 +81,12 @@ async def end_session(session_id: SessionId, me: CurrentUser, sessions: Sessions
     await sessions.end(me, session_id)
 
 
-@router.post("/password/forgot", status_code=202, responses=problems(RateLimitedError))
+@router.post("/password/forgot", status_code=202)
 async def forgot_password(body: ForgotPasswordRequest, accounts: Accounts) -> None:
-    """Request a password reset email. The response is the same for every email."""
+    """Request a password reset email. The response is the same for every email.
+
+    Above a rate limit, none is sent; the tokens of earlier ones are still valid.
+    """
     await accounts.request_email_token(body.email, "reset")
 
 
@@ -97,7 +106,7 @@ async def verify_email(body: VerifyEmailRequest, accounts: Accounts) -> None:
     await accounts.verify_email(body.token)
 
 
-@router.post("/email/verify/request", status_code=202, responses=problems(RateLimitedError))
+@router.post("/email/verify/request", status_code=202)
 async def request_email_verification(me: CurrentUser, accounts: Accounts) -> None:
-    """Request another verification email."""
+    """Request another verification email. Above a rate limit, none is sent."""
     await accounts.request_email_token(me.email, "verify")

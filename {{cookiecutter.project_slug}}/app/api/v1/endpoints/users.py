@@ -18,9 +18,16 @@ from app.core.exceptions import (
     SuperuserRequiredError,
     UserNotFoundError,
 )
-from app.dependencies import Accounts, CurrentUser, Users, VisibleUser, superuser_only
+from app.dependencies import Accounts, CurrentActor, CurrentUser, Users, VisibleUser, superuser_only
 from app.models import User
-from app.schemas.user import UserAdminUpdate, UserCreate, UserFilters, UserRead, UserUpdate
+from app.schemas.user import (
+    UserAdminUpdate,
+    UserCreate,
+    UserDelete,
+    UserFilters,
+    UserRead,
+    UserUpdate,
+)
 
 router = CollectionRouter(prefix="/users", tags=["users"])
 
@@ -29,6 +36,12 @@ UPDATE_ERRORS = (
     EmailTakenError,
     ConcurrentChangeError,
     GuessablePasswordError,
+    RateLimitedError,
+)
+DELETE_ERRORS = (
+    CurrentPasswordError,
+    LastSuperuserError,
+    ConcurrentChangeError,
     RateLimitedError,
 )
 
@@ -66,17 +79,19 @@ async def get_me(me: CurrentUser) -> User:
 
 
 @router.patch("/me", response_model=UserRead, responses=problems(*UPDATE_ERRORS))
-async def update_me(me: CurrentUser, user_in: UserUpdate, accounts: Accounts) -> User:
+async def update_me(
+    me: CurrentUser, user_in: UserUpdate, accounts: Accounts, actor: CurrentActor
+) -> User:
     """Update your own account. A new email or password requires the current password."""
-    return await accounts.update(me, user_in, actor=me)
+    return await accounts.update(me, user_in, actor)
 
 
-@router.delete(
-    "/me", status_code=204, responses=problems(LastSuperuserError, ConcurrentChangeError)
-)
-async def delete_me(me: CurrentUser, users: Users) -> None:
-    """Delete your own account and everything that belongs to it."""
-    await users.delete(me)
+@router.delete("/me", status_code=204, responses=problems(*DELETE_ERRORS))
+async def delete_me(
+    me: CurrentUser, confirmation: UserDelete, accounts: Accounts, actor: CurrentActor
+) -> None:
+    """Delete your own account and everything that belongs to it. Requires the password."""
+    await accounts.delete(me, confirmation.current_password, actor)
 
 
 @router.get("/{user_id}", response_model=UserRead, responses=problems(UserNotFoundError))
@@ -93,17 +108,23 @@ async def get_user(user: VisibleUser) -> User:
     ),
 )
 async def update_user(
-    user: VisibleUser, user_in: UserAdminUpdate, accounts: Accounts, me: CurrentUser
+    user: VisibleUser, user_in: UserAdminUpdate, accounts: Accounts, actor: CurrentActor
 ) -> User:
     """Update a user: yourself or, for superusers, anyone. Privileges require a superuser."""
-    return await accounts.update(user, user_in, actor=me)
+    return await accounts.update(user, user_in, actor)
 
 
 @router.delete(
     "/{user_id}",
     status_code=204,
-    responses=problems(UserNotFoundError, LastSuperuserError, ConcurrentChangeError),
+    responses=problems(UserNotFoundError, SuperuserRequiredError, *DELETE_ERRORS),
 )
-async def delete_user(user: VisibleUser, users: Users) -> None:
-    """Delete a user and everything that belongs to it."""
-    await users.delete(user)
+async def delete_user(
+    user: VisibleUser,
+    accounts: Accounts,
+    actor: CurrentActor,
+    confirmation: UserDelete | None = None,
+) -> None:
+    """Delete a user and everything that belongs to it. Yourself: requires the password."""
+    password = confirmation.current_password if confirmation else None
+    await accounts.delete(user, password, actor)

@@ -1,9 +1,9 @@
-"""Query parameters: those that a route declares are known, all others are rejected."""
+"""Query parameters and form fields: those that a route declares, each of them once."""
 
 from typing import Annotated
 
 import pytest
-from fastapi import Depends, Query
+from fastapi import Depends, Form, Query
 from fastapi.security import APIKeyQuery
 from httpx2 import AsyncClient
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
@@ -65,6 +65,24 @@ async def list_named(model: Annotated[NamedModel, Query()]) -> str:
 @router.get("/open")
 async def list_anything(_model: Annotated[OpenModel | None, Query()] = None) -> None:
     """Declare that all parameters are known."""
+
+
+@router.get("/repeated")
+async def list_repeated(
+    ids: Annotated[list[int] | None, Query()] = None,
+    tags: Annotated[set[str] | None, Query()] = None,
+    one: str | None = None,
+) -> None:
+    """Declare lists."""
+    del ids, tags, one
+
+
+@router.post("/forms")
+async def create_form(
+    name: Annotated[str, Form()], labels: Annotated[list[str], Form()], lang: Language
+) -> str:
+    """Declare form fields."""
+    return f"{name} {labels} {lang}"
 
 
 @router.delete("/things")
@@ -131,3 +149,47 @@ async def test_operation_of_the_service_names_its_parameters(as_ann: AsyncClient
     (error,) = response.json()["errors"]
     assert error["loc"] == ["query", "verbose"]
     assert error["msg"] == "is not a parameter of this operation; there are none"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("ids=1&ids=2&tags=a&tags=b&one=x", 200),
+        ("one=x&one=x", 422),
+        ("ids=1&one=x&one=y", 422),
+    ],
+)
+async def test_query_parameter_is_repeated_only_if_it_is_a_list(query: str, code: int) -> None:
+    status, loc, message = await request("GET", f"/v1/repeated?{query}")
+
+    assert status == code
+    assert code == 200 or (loc, message) == ([["query", "one"]], "must be sent once")
+
+
+async def test_parameter_of_a_model_is_not_repeated() -> None:
+    assert (await request("GET", "/v1/things?plain=1&plain=2"))[1] == [["query", "plain"]]
+    assert (await request("GET", "/v1/open?anything=1&anything=2"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [("name=a&labels=x&labels=y", 200), ("name=a&name=b&labels=x", 422)],
+)
+async def test_form_field_is_repeated_only_if_it_is_a_list(body: str, code: int) -> None:
+    service = create_app()
+    service.include_router(router, prefix="/v1")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with client_for(service) as client:
+        response = await client.post("/v1/forms", content=body, headers=form)
+
+    assert response.status_code == code
+    assert code == 200 or response.json()["errors"][0]["loc"] == ["body", "name"]
+
+
+async def test_login_with_two_usernames_is_rejected(client: AsyncClient) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = "username=a%40example.com&username=b%40example.com&password=x"
+
+    response = await client.post("/auth/login", content=body, headers=form)
+
+    assert response.status_code == 422
