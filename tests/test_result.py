@@ -194,7 +194,7 @@ def walk(url: str, log: Callable[[], str]) -> set[str]:
         call("GET /health/ready")
         ann = call("POST /api/v1/users/", code=201, **ANN).json()["id"]
         verify = emailed_token(log, "verify")
-        call("POST /api/v1/auth/email/verify", code=204, token=verify)
+        call("POST /api/v1/auth/email/verify", token=verify, password=PASSWORD)
         tokens = walker.log_in(ANN["email"])
         refresh_token = tokens["refresh_token"]
         call("POST /api/v1/auth/refresh", grant_type="refresh_token", refresh_token=refresh_token)

@@ -59,13 +59,28 @@ def configure() -> None:
 def create_superuser(
     *, email: EmailOption, full_name: FullNameOption, password_stdin: PasswordStdin = False
 ) -> None:
-    """Create a superuser. Prompts for a password, which the password policy must allow."""
+    """Create a superuser, or make the user who has the email one, with a new password.
+
+    Prompts for the password, which the password policy must allow. All sessions of the user end.
+    """
     with _plain_errors():
         _parse_email(email)  # before the password is prompted for
         password = SecretStr(_read_password(from_stdin=password_stdin))
         user_in = UserCreate(email=email, full_name=full_name, password=password)
-        _run(lambda db: UserService(db).create(user_in, is_superuser=True, is_verified=True))
-    typer.echo(f"Superuser {user_in.email} created.")
+
+        async def work(db: AsyncSession) -> bool:
+            users = UserService(db)
+            user = await users.get_by_email(user_in.email)
+            if user is None:
+                await users.create(user_in, is_superuser=True, is_verified=True)
+                return True
+            new_hash = await users.hash_new_password(password, user.email, user.full_name)
+            await _accounts(db).take_over(user, new_hash)
+            return False
+
+        is_new = _run(work)
+    done = "created" if is_new else "has a new password, and all sessions have ended"
+    typer.echo(f"Superuser {user_in.email} {done}.")
 
 
 @cli.command()
@@ -78,7 +93,7 @@ def set_password(*, email: EmailOption, password_stdin: PasswordStdin = False) -
             user = await _get_user(db, email)
             users = UserService(db)
             new_hash = await users.hash_new_password(new, user.email, user.full_name)
-            accounts = AccountService(db, EmailService(db), client_ip="")
+            accounts = _accounts(db)
             await accounts.change_password(user, new_hash)
 
         _run(work)
@@ -88,13 +103,36 @@ def set_password(*, email: EmailOption, password_stdin: PasswordStdin = False) -
 @cli.command()
 def deactivate(*, email: EmailOption) -> None:
     """Deactivate a user, and end all sessions."""
-
-    async def work(db: AsyncSession) -> None:
-        await UserService(db).deactivate(await _get_user(db, email))
-
-    with _plain_errors():
-        _run(work)
+    _change(email, lambda users, user: users.revoke(user, is_active=False))
     typer.echo("User deactivated. All sessions have ended.")
+
+
+@cli.command()
+def activate(*, email: EmailOption) -> None:
+    """Activate a user who was deactivated."""
+    _change(email, lambda users, user: users.set_privileges(user, is_active=True))
+    typer.echo("User activated.")
+
+
+@cli.command()
+def promote(*, email: EmailOption) -> None:
+    """Make a user with a verified email a superuser."""
+    _change(email, lambda users, user: users.set_privileges(user, is_superuser=True))
+    typer.echo("The user is a superuser now.")
+
+
+@cli.command()
+def demote(*, email: EmailOption) -> None:
+    """Make a superuser an ordinary user."""
+    _change(email, lambda users, user: users.revoke(user, is_superuser=False))
+    typer.echo("The user is no superuser any more.")
+
+
+@cli.command()
+def delete(*, email: EmailOption) -> None:
+    """Delete a user and everything that belongs to it."""
+    _change(email, UserService.delete)
+    typer.echo("User deleted.")
 
 
 @cli.command()
@@ -138,6 +176,20 @@ def _run(work: Work[Result]) -> Result:
             await asyncio.sleep(0.05)  # the thread of aiosqlite needs the event loop to end
 
     return asyncio.run(run_in_transaction())
+
+
+def _change(email: str, change: Callable[[UserService, User], Awaitable[None]]) -> None:
+    """Change a user."""
+
+    async def work(db: AsyncSession) -> None:
+        await change(UserService(db), await _get_user(db, email))
+
+    with _plain_errors():
+        _run(work)
+
+
+def _accounts(db: AsyncSession) -> AccountService:
+    return AccountService(db, EmailService(db), client_ip="")
 
 
 async def _get_user(db: AsyncSession, email: str) -> User:

@@ -169,8 +169,15 @@ class Settings(BaseSettings):
         [], description="IP addresses or networks of proxies whose X-Forwarded-For is trusted"
     )
 
-    ALLOWED_ORIGINS: Origins = Field(
-        ["http://localhost:3000"], description="CORS origins: separated by commas, or a JSON list"
+    ALLOWED_ORIGINS: Origins | None = Field(
+        None,
+        description="CORS origins: separated by commas, or a JSON list; by default "
+        "`http://localhost:3000` in development, and none otherwise",
+    )
+    HSTS_SECONDS: int = Field(
+        31536000,
+        ge=0,
+        description="Seconds for which browsers use HTTPS only, except in development; or 0",
     )
 
     @field_validator("*", mode="before")
@@ -188,6 +195,14 @@ class Settings(BaseSettings):
         quoted = QUOTED.fullmatch(value)
         return quoted[quoted.lastindex or 0] if quoted else value.strip()
 
+    @field_validator("SMTP_HOST")
+    @classmethod
+    def _requires_links(cls, host: str, others: ValidationInfo) -> str:
+        if host and not (others.data.get("DEBUG") or _is_https(others.data.get("FRONTEND_URL"))):
+            message = "requires FRONTEND_URL, such as https://app.example.com: emails link there"
+            raise invalid(message)
+        return host
+
     @field_validator("SMTP_PASSWORD")
     @classmethod
     def _belongs_to_a_user(
@@ -202,6 +217,17 @@ class Settings(BaseSettings):
     def docs(self) -> bool:
         """Whether `/docs` and the OpenAPI document are served."""
         return self.DEBUG if self.DOCS is None else self.DOCS
+
+    @property
+    def origins(self) -> list[str]:
+        """CORS origins."""
+        if self.ALLOWED_ORIGINS is None:
+            return ["http://localhost:3000"] if self.DEBUG else []
+        return self.ALLOWED_ORIGINS
+
+
+def _is_https(url: object) -> bool:
+    return str(url).startswith("https://")
 
 
 def _explain(error: ValidationError) -> str:

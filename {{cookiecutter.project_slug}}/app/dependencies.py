@@ -8,9 +8,10 @@ from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
+from app.core import security_log
 from app.core.background import spawn
 from app.core.client import Client, printable
-from app.core.client_ip import LOOPBACK, resolve_client_ip
+from app.core.client_ip import LOOPBACK, resolve_client_ip, warn_about_proxy
 from app.core.exceptions import (
     InvalidTokenError,
     NotAuthenticatedError,
@@ -70,7 +71,11 @@ async def get_client_ip(connection: HTTPConnection) -> str:
     """Return the client IP (of IPv6, the /64 network), also behind `TRUSTED_PROXIES`."""
     peer, port = connection.client or (LOOPBACK, 0)
     forwarded = ",".join(connection.headers.getlist("X-Forwarded-For"))
-    return resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
+    if forwarded and not settings.TRUSTED_PROXIES:
+        warn_about_proxy()
+    resolved = resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
+    security_log.client_ip.set(resolved)
+    return resolved
 
 
 ClientIP = Annotated[str, Depends(get_client_ip)]
@@ -126,12 +131,23 @@ async def get_current_user(connection: HTTPConnection, db: DbSession, token: Cur
     """Return the active user who sent the request, or opened the WebSocket."""
     user = await SessionService(db).get_user(token)
     connection.state.user_id = user.id  # for the access log
+    security_log.actor_id.set(user.id)
     if connection.scope["type"] == "websocket":
         await commit_and_release(db)  # it may stay open for hours
     return user
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]
+
+
+async def get_optional_user(connection: HTTPConnection, db: DbSession) -> User | None:
+    """Return the active user who sent the request, or None if it has no access token."""
+    if "Authorization" not in connection.headers:
+        return None
+    return await get_current_user(connection, db, await oauth2_scheme(connection))
+
+
+OptionalUser = Annotated[User | None, Depends(get_optional_user)]
 
 
 async def get_current_actor(user: CurrentUser, token: CurrentToken) -> Actor:

@@ -46,11 +46,10 @@ def middlewares() -> list[Middleware]:
     """Return the middlewares in the order in which a request passes them."""
     return [
         Middleware(RequestContextMiddleware),
-        Middleware(SecurityHeadersMiddleware, hsts=not settings.DEBUG),
+        Middleware(SecurityHeadersMiddleware, 0 if settings.DEBUG else settings.HSTS_SECONDS),
         Middleware(
             CORSMiddleware,
-            allow_origins=settings.ALLOWED_ORIGINS,
-            allow_credentials=True,
+            allow_origins=settings.origins,
             allow_methods=["*"],  # a route without the method responds with 405
             allow_headers=["*"],
             expose_headers=["Link", "Retry-After", "X-Request-ID", "X-Total-Count"],

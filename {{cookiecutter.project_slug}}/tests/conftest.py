@@ -40,6 +40,8 @@ os.environ |= {
     "EMAIL_CHANGE_RATE_PER_USER": "5/3600",
     "EMAIL_RATE_PER_IP": "20/3600",
     "EMAIL_RATE_PER_RECIPIENT": "5/3600",
+    "FRONTEND_URL": "https://app.example.com",
+    "HSTS_SECONDS": "31536000",
     "LOGIN_RATE_PER_EMAIL": "100/3600",
     "LOGIN_RATE_PER_IP": "40/60",
     "LOGIN_RATE_PER_IP_AND_EMAIL": "5/300",

@@ -85,6 +85,16 @@ async def create_sessions(email: str, count: int) -> None:
         await db.commit()
 
 
+async def register(email: str, *, is_verified: bool = False) -> None:
+    """Register a user, or change whether the email is verified."""
+    async with async_session_factory() as db:
+        user = await db.scalar(select(User).where(User.email == email))
+        user = user or User(email=email, full_name="Somebody", hashed_password="")
+        user.is_verified = is_verified
+        db.add(user)
+        await db.commit()
+
+
 def sessions_of(email: str) -> list[str]:
     """Return what `list-sessions` prints."""
     result = run("list-sessions", "--email", email)
@@ -136,12 +146,46 @@ def test_create_superuser_reads_the_password_from_stdin_or_prompt(
 
 
 @pytest.mark.usefixtures("migrated")
-def test_create_superuser_with_a_taken_email_fails() -> None:
-    run(*CREATE, "--password-stdin", stdin=PASSWORD)
+def test_create_superuser_takes_over_an_account_that_somebody_else_registered() -> None:
+    asyncio.run(register("root@example.com"))
+    asyncio.run(create_sessions("root@example.com", 2))
+
     result = run(*CREATE, "--password-stdin", stdin=PASSWORD)
 
-    assert result.exit_code == 1
-    assert result.stderr == "A user with this email already exists.\n"
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == (
+        "Superuser root@example.com has a new password, and all sessions have ended.\n"
+    )
+    root = asyncio.run(find("root@example.com"))
+    assert (root.is_superuser, root.is_verified, root.is_active) == (True, True, True)
+    assert asyncio.run(verify_password(PASSWORD, root.hashed_password)).is_correct
+    assert sessions_of("root@example.com") == ["The user has no sessions."]
+
+
+def test_users_are_promoted_demoted_activated_and_deleted(root: str) -> None:
+    asyncio.run(register("ann@example.com"))
+    ann = ("--email", "ann@example.com")
+
+    unverified = run("promote", *ann)
+    assert (unverified.exit_code, unverified.stderr) == (
+        1,
+        "The email of the user is not verified.\n",
+    )
+
+    asyncio.run(register("ann@example.com", is_verified=True))
+    assert run("promote", *ann).stdout == "The user is a superuser now.\n"
+    assert run("demote", "--email", root).stdout == "The user is no superuser any more.\n"
+    for name in ("demote", "deactivate", "delete"):
+        last = run(name, *ann)
+        assert (last.exit_code, "last" in last.stderr) == (1, True), last.stderr
+
+    assert run("promote", "--email", root).exit_code == 0
+    assert run("deactivate", *ann).exit_code == 0
+    assert not asyncio.run(find("ann@example.com")).is_active
+    assert run("activate", *ann).stdout == "User activated.\n"
+    assert asyncio.run(find("ann@example.com")).is_active
+    assert run("delete", *ann).stdout == "User deleted.\n"
+    assert run("delete", *ann).stderr == "User not found.\n"
 
 
 @pytest.mark.usefixtures("migrated")
@@ -219,7 +263,10 @@ def test_deactivate_ends_all_sessions_and_rejects_the_last_superuser(root: str) 
 
 
 @pytest.mark.usefixtures("root")
-@pytest.mark.parametrize("command", ["set-password", "deactivate", "list-sessions"])
+@pytest.mark.parametrize(
+    "command",
+    ["set-password", "deactivate", "activate", "promote", "demote", "delete", "list-sessions"],
+)
 def test_command_for_an_unknown_user_fails(command: str) -> None:
     for email in ("nobody@example.com", "nobody"):
         result = run(command, "--email", email, stdin=f"{PASSWORD}\n{PASSWORD}\n")

@@ -4,7 +4,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from app.config import settings
-from app.core.client_ip import resolve_client_ip
+from app.core.client_ip import resolve_client_ip, warn_about_proxy
 from tests.conftest import ClientFrom, OverrideSettings
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
@@ -41,6 +41,9 @@ async def test_forged_forwarded_header_does_not_evade_the_rate_limit(client: Asy
         ("10.0.0.1", 1, "rubbish", "10.0.0.1"),
         ("198.51.100.1", 0, "198.51.100.1", "127.0.0.1"),  # uvicorn replaced the peer
         ("198.51.100.1", 7, "198.51.100.1:7", "127.0.0.1"),
+        ("198.51.100.1", 7, "198.51.100.1:7, 127.0.0.1", "127.0.0.1"),
+        ("198.51.100.1", 7, "198.51.100.1:7, rubbish", "127.0.0.1"),
+        ("2001:db8::1", 7, "[2001:db8::1]:7, 127.0.0.1", "127.0.0.1"),
         ("2001:db8::1:2", 1, "", "2001:db8::/64"),
         ("::ffff:203.0.113.5", 1, "", "203.0.113.5"),
         ("::ffff:10.0.0.1", 1, "::ffff:198.51.100.1", "198.51.100.1"),
@@ -58,6 +61,19 @@ def test_client_ip_is_resolved_through_trusted_proxies(
     resolved = resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
 
     assert resolved == client_ip
+
+
+async def test_proxy_that_is_not_trusted_is_logged_once(
+    client: AsyncClient, caplog: pytest.LogCaptureFixture, override_settings: OverrideSettings
+) -> None:
+    warn_about_proxy.cache_clear()
+    client.headers["X-Forwarded-For"] = "203.0.113.1"
+    for trusted in ("127.0.0.1", "", ""):
+        override_settings(TRUSTED_PROXIES=trusted)
+        await client.post("/auth/login", data=WRONG)
+
+    lines = [r.getMessage() for r in caplog.records if "TRUSTED_PROXIES is empty" in r.getMessage()]
+    assert len(lines) == 1
 
 
 async def test_rate_limit_uses_the_client_ip_behind_a_trusted_proxy(

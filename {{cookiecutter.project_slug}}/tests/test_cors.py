@@ -67,3 +67,9 @@ async def test_cors_headers_are_on_error_responses(
     for code, response in responses.items():
         assert response.status_code == code
         assert response.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+
+
+async def test_cors_allows_no_cookies(bare_client: AsyncClient) -> None:
+    response = await bare_client.get("/health/live", headers={"Origin": "http://localhost:3000"})
+
+    assert "Access-Control-Allow-Credentials" not in response.headers

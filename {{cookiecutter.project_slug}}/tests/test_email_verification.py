@@ -1,10 +1,19 @@
 """Email verification: after registration, on request, and after a change of the email."""
 
+from datetime import timedelta
+
 import pytest
 from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
-from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, Inbox
+from app.core import passwords
+from app.core.security import hash_token
+from app.db.base import utc_now
+from app.models import EmailToken, User
+from app.services import account_service
+from tests.conftest import LogIn
+from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, Inbox, while_verifying
 
 
 async def test_verification_email_of_a_registration_works_once(
@@ -20,8 +29,8 @@ async def test_verification_email_of_a_registration_works_once(
     assert inbox.token() in html.get_content()
     assert f"{settings.FRONTEND_URL}/verify?token=" in inbox.text()
 
-    body = {"token": inbox.token()}
-    assert (await client.post("/auth/email/verify", json=body)).status_code == 204
+    body = {"token": inbox.token(), "password": NEW_USER["password"]}
+    assert (await client.post("/auth/email/verify", json=body)).status_code == 200
     assert (await client.post("/auth/email/verify", json=body)).status_code == 422
 
     login = await client.post(
@@ -46,7 +55,7 @@ async def test_verification_uses_up_all_tokens_and_another_request_none(
         (await as_ann.post("/auth/email/verify", json={"token": t})).status_code for t in tokens
     ]
 
-    assert codes == [204, 422]
+    assert codes == [200, 422]
 
 
 async def test_email_change_notifies_the_old_email_and_verifies_the_new_one(
@@ -65,3 +74,86 @@ async def test_email_change_notifies_the_old_email_and_verifies_the_new_one(
     assert (await client.post("/auth/email/verify", json={"token": inbox.token()})).is_success
     body = {"token": old, "new_password": NEW_PASSWORD}
     assert (await client.post("/auth/password/reset", json=body)).status_code == 422
+
+
+async def test_owner_of_the_email_gets_rid_of_somebody_who_registered_with_it(
+    client: AsyncClient, log_in: LogIn, unverified_ann: User, inbox: Inbox
+) -> None:
+    as_stranger = await log_in(unverified_ann)
+    await as_stranger.post("/auth/email/verify/request")
+
+    body = {"token": inbox.token()}
+    verified = await client.post("/auth/email/verify", json=body)
+
+    assert verified.json() == {"has_password": False}
+    assert (await as_stranger.get("/users/me")).status_code == 401
+    form = {"username": unverified_ann.email, "password": PASSWORD}
+    assert (await client.post("/auth/login", data=form)).status_code == 401
+    assert (await client.post("/auth/login", data=form | {"password": "x"})).status_code == 401
+
+    await client.post("/auth/password/forgot", json={"email": unverified_ann.email})
+    reset = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await client.post("/auth/password/reset", json=reset)).is_success
+    assert (await client.post("/auth/login", data=form | {"password": NEW_PASSWORD})).is_success
+
+
+@pytest.mark.parametrize("proof", ["session", "password"])
+async def test_registrant_keeps_password_and_sessions(
+    client: AsyncClient, log_in: LogIn, unverified_ann: User, inbox: Inbox, proof: str
+) -> None:
+    as_ann = await log_in(unverified_ann)
+    await as_ann.post("/auth/email/verify/request")
+    body = {"token": inbox.token()}
+    if proof == "session":
+        verified = await as_ann.post("/auth/email/verify", json=body)
+    else:
+        wrong = await client.post("/auth/email/verify", json=body | {"password": NEW_PASSWORD})
+        assert wrong.json()["code"] == "current_password"
+        verified = await client.post("/auth/email/verify", json=body | {"password": PASSWORD})
+
+    assert verified.json() == {"has_password": True}
+    assert (await as_ann.get("/users/me")).json()["is_verified"]
+
+
+async def test_session_of_another_user_proves_nothing(
+    as_root: AsyncClient, log_in: LogIn, unverified_ann: User, inbox: Inbox
+) -> None:
+    await (await log_in(unverified_ann)).post("/auth/email/verify/request")
+
+    verified = await as_root.post("/auth/email/verify", json={"token": inbox.token()})
+
+    assert verified.json() == {"has_password": False}
+
+
+async def test_wrong_passwords_of_an_email_token_are_limited(
+    client: AsyncClient, log_in: LogIn, unverified_ann: User, inbox: Inbox
+) -> None:
+    await (await log_in(unverified_ann)).post("/auth/email/verify/request")
+    body = {"token": inbox.token(), "password": NEW_PASSWORD}
+
+    codes = [(await client.post("/auth/email/verify", json=body)).status_code for _ in range(6)]
+
+    assert codes == [403] * 5 + [429]
+
+
+async def test_password_that_was_changed_while_it_was_verified_proves_nothing(
+    client: AsyncClient,
+    unverified_ann: User,
+    db: AsyncSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    db.add(email_token := EmailToken(token_hash=hash_token("t"), user_id=unverified_ann.id))
+    email_token.purpose, email_token.email = "verify", unverified_ann.email
+    email_token.expires_at = utc_now() + timedelta(minutes=1)
+    await db.commit()
+
+    async def change() -> None:
+        unverified_ann.hashed_password = passwords.context.hash("Faster1Horse")
+        await db.commit()
+
+    while_verifying(monkeypatch, account_service, change)
+    body = {"token": "t", "password": PASSWORD}
+
+    verified = await client.post("/auth/email/verify", json=body)
+
+    assert verified.json() == {"has_password": False}

@@ -27,6 +27,7 @@ from app.db.dialects import (
     split_url,
     take_turns,
 )
+from app.db.engine import command_engine
 from app.db.session import build_engine
 from app.models import User
 
@@ -257,3 +258,20 @@ def test_postgresql_rejects_writes_of_a_read_only_connection_also_behind_a_poole
     assert "isolation_level" not in pooled  # it has a transaction, which the driver begins
     assert not pooled["server_settings"]  # poolers reject or ignore them
     assert connection.readonly
+
+
+async def test_new_sqlite_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    old.touch(0o640)
+    uri = f"file:{old}?mode=rw&uri=true"
+    for file, url, mode in (
+        (tmp_path / "new.db", tmp_path / "new.db", 0o600),
+        (old, old, 0o640),
+        (old, uri, 0o640),
+    ):
+        engine = command_engine(f"sqlite:///{url}")
+        async with engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE IF NOT EXISTS t (id INTEGER)"))
+        await engine.dispose()
+
+        assert file.stat().st_mode & 0o777 == mode

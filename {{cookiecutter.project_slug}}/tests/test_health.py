@@ -23,7 +23,7 @@ async def test_healthy_service_is_live_and_ready(client: AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("sqlite:///{}/none/app.db", "unable to open database file"),
+        ("sqlite:///{}/none/app.db", "No such file or directory"),
         ("sqlite:///{}/app.db", "no such table: alembic_version"),
     ],
 )

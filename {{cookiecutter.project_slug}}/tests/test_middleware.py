@@ -9,7 +9,6 @@ from httpx2 import ASGITransport, AsyncClient
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.middleware import (
-    HSTS,
     SECURITY_HEADERS,
     BodyLimitMiddleware,
     HostMiddleware,
@@ -66,7 +65,7 @@ async def test_middlewares_pass_on_lifespan_and_websocket_scopes() -> None:
 
     for scope in ({"type": "lifespan"}, {"type": "websocket", "path": "/", "headers": []}):
         stack = BodyLimitMiddleware(HostMiddleware(listen, []), 1)
-        secured = SecurityHeadersMiddleware(stack, hsts=True)
+        secured = SecurityHeadersMiddleware(stack, 1)
         await RequestContextMiddleware(secured)(scope, never, never)
 
     assert seen == ["lifespan", "websocket"]
@@ -109,7 +108,8 @@ async def test_every_response_has_the_security_headers(client: AsyncClient) -> N
 
     for code, response in responses.items():
         assert response.status_code == code
-        expected = {**SECURITY_HEADERS, **HSTS}
+        hsts = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+        expected = {**SECURITY_HEADERS, **hsts}
         assert {name: response.headers.get(name) for name in expected} == expected
         assert response.headers["X-Request-ID"]
         assert "server" not in response.headers

@@ -235,6 +235,7 @@ def test_signing_algorithm_other_than_hs256_is_rejected(algorithm: str) -> None:
         ("API_V1_PREFIX", "/docs/v1"),
         ("SMTP_PASSWORD", "Mail1Server"),  # without a user
         ("SMTP_HOST", "${MAIL_HOST}"),
+        ("HSTS_SECONDS", "-1"),
         ("DATABASE_URL", "postgresql://app:${DB_PASSWORD}@db/app"),
         ("DATABASE_URL", "postgresql://u:p@h:port/d"),
         ("PROJECT_NAME", ""),
@@ -252,6 +253,25 @@ def test_invalid_setting_is_rejected_at_startup(name: str, value: object) -> Non
     (error,) = caught.value.errors()
     assert error["loc"] == (name,)
     assert "Value error" not in error["msg"]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:3000", "http://app.example.com"])
+def test_emails_need_links_with_https_except_in_development(url: str) -> None:
+    email = {"SMTP_HOST": "smtp.example.com", "FRONTEND_URL": url}
+
+    with pytest.raises(ValidationError, match="requires FRONTEND_URL, such as https"):
+        make(**email)
+    assert make(**email, DEBUG=True).SMTP_HOST == "smtp.example.com"
+
+
+def test_origins_are_none_by_default_except_in_development(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ALLOWED_ORIGINS")
+    assert make().origins == []
+    assert make(DEBUG=True).origins == ["http://localhost:3000"]
+    assert make(DEBUG=True, ALLOWED_ORIGINS="").origins == []
+    assert make(ALLOWED_ORIGINS="https://app.example.com").origins == ["https://app.example.com"]
 
 
 def test_smtp_user_needs_a_password() -> None:

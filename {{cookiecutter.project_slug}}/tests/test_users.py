@@ -80,6 +80,16 @@ async def test_superuser_reads_updates_and_deletes_any_user(
     assert (await as_root.get(path)).status_code == 404
 
 
+async def test_user_with_an_unverified_email_cannot_become_a_superuser(
+    as_root: AsyncClient, unverified_ann: User
+) -> None:
+    body = {"is_superuser": True} | CONFIRMED
+
+    response = await as_root.patch(f"/users/{unverified_ann.id}", json=body)
+
+    assert (response.status_code, response.json()["code"]) == (409, "unverified_user")
+
+
 @pytest.mark.parametrize("right", ["is_superuser", "is_active"])
 async def test_users_cannot_change_their_own_privileges(
     as_ann: AsyncClient, ann: User, right: str

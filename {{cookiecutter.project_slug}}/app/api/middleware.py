@@ -22,6 +22,7 @@ from app.api.problem import app_error_response
 from app.config import settings
 from app.core.app_error import AppError
 from app.core.logging import request_id
+from app.core.security_log import start_security_context
 
 # Defaults of the OWASP Secure Headers Project; a response that sets a header keeps its own.
 SECURITY_HEADERS = MappingProxyType(
@@ -33,8 +34,6 @@ SECURITY_HEADERS = MappingProxyType(
         "X-Frame-Options": "DENY",
     }
 )
-# Not in development: browsers would remember it for every service on localhost (RFC 6797).
-HSTS = MappingProxyType({"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
 # The second one is that of a WebSocket that is rejected.
 RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
 MAX_CONTENT_LENGTH_DIGITS = 18
@@ -54,6 +53,7 @@ class RequestContextMiddleware:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        start_security_context()
         request_id.set(_request_id(Headers(scope=scope).get("X-Request-ID", "")))
         start = time.perf_counter()
         status = 500 if scope["type"] == "http" else 403  # of a handshake without a response
@@ -74,11 +74,16 @@ class RequestContextMiddleware:
 
 
 class SecurityHeadersMiddleware:
-    """Adds the security headers to every response."""
+    """Adds the security headers to every response.
 
-    def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
+    HSTS (RFC 6797) must be off in development: browsers would remember it for all of localhost.
+    """
+
+    def __init__(self, app: ASGIApp, hsts_seconds: int) -> None:
         self.app = app
-        self.headers = Headers({**SECURITY_HEADERS, **(HSTS if hsts else {})}).raw
+        hsts = f"max-age={hsts_seconds}; includeSubDomains"
+        added = {"Strict-Transport-Security": hsts} if hsts_seconds else {}
+        self.headers = Headers({**SECURITY_HEADERS, **added}).raw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""

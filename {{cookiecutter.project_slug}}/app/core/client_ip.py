@@ -4,10 +4,13 @@ uvicorn's own proxy headers are not enough here: they trust every peer on the lo
 and, with `FORWARDED_ALLOW_IPS=*`, the first entry of X-Forwarded-For, which the client writes.
 """
 
+import logging
 from collections.abc import Sequence
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 LOOPBACK = "127.0.0.1"
+logger = logging.getLogger(__name__)
 
 Network = IPv4Network | IPv6Network
 
@@ -27,7 +30,7 @@ def resolve_client_ip(peer: str, port: int, forwarded: str, trusted: Sequence[Ne
     hops = [hop.strip() for hop in forwarded.split(",")]
     # uvicorn may have replaced the peer by an entry of the header: then the port is 0, or the one
     # in the entry. The real peer is unknown in that case, and assumed to be on this machine.
-    if port == 0 or hops[-1] in {f"{peer}:{port}", f"[{peer}]:{port}"}:
+    if port == 0 or {f"{peer}:{port}", f"[{peer}]:{port}"} & set(hops):
         peer = LOOPBACK
     for hop in [peer, *reversed(hops)]:
         ip = _parse(hop)
@@ -37,6 +40,15 @@ def resolve_client_ip(peer: str, port: int, forwarded: str, trusted: Sequence[Ne
         if not any(ip in network for network in trusted):
             break
     return peer
+
+
+@cache
+def warn_about_proxy() -> None:
+    """Log, once, that there seems to be a proxy that is not trusted."""
+    logger.warning(
+        "Requests have X-Forwarded-For, but TRUSTED_PROXIES is empty: if there is a proxy, "
+        "all clients share its rate limits."
+    )
 
 
 def _parse(hop: str) -> IPv4Address | IPv6Address | None:

@@ -141,6 +141,12 @@ class LastSuperuserError(ConflictError):
     detail = "The last active superuser cannot be removed."
 
 
+class UnverifiedUserError(ConflictError):
+    """Somebody else may own the email: such an account gets no privileges."""
+
+    detail = "The email of the user is not verified."
+
+
 class ConcurrentChangeError(ConflictError):
     """Another request created, changed or deleted the same rows first."""
 

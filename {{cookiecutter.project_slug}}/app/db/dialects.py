@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -145,6 +146,8 @@ def _connect(dialect: Dialect, _record: object, arguments: Any, options: Any) ->
     A listener that changes the arguments has to be inserted before this one.
     """
     try:
+        if dialect.name == "sqlite" and not arguments[0].startswith("file:"):
+            Path(arguments[0]).touch(0o600)  # readable by its owner only, if it is new
         return dialect.connect(*arguments, **options)
     except OSError as error:
         raise OperationalError(None, None, error) from error

@@ -1,9 +1,11 @@
 """Database sessions, and the only place where transactions begin and end."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from app.config import settings
@@ -66,6 +68,15 @@ async def get_db(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Yield the database session of a request: one transaction, or read-only for GET and HEAD."""
     async with _session(read_only=connection.scope.get("method") in {"GET", "HEAD"}) as db:
         yield db
+
+
+def after_commit(db: AsyncSession, callback: Callable[[], None]) -> None:
+    """Call a function once the transaction is committed, and not if it fails."""
+
+    def call(_session: Session) -> None:
+        callback()
+
+    event.listen(db.sync_session, "after_commit", call, once=True)
 
 
 async def commit_and_release(db: AsyncSession) -> None:

@@ -61,6 +61,17 @@ class ResetPasswordRequest(WriteSchema):
 
 
 class VerifyEmailRequest(WriteSchema):
-    """The token from the verification email."""
+    """The token from the verification email, with the password unless there is a session."""
 
     token: EmailTokenField
+    password: SecretStr | None = Field(
+        None, description="Password of the account, if the request has no access token of it"
+    )
+
+
+class VerifiedEmail(BaseModel):
+    """A verified email."""
+
+    has_password: bool = Field(
+        description="Whether the account still has its password: if not, reset it"
+    )

@@ -18,15 +18,18 @@ from app.core.exceptions import (
 from app.core.password_policy import reject_guessable
 from app.core.passwords import check_queue, verify_password
 from app.core.security import TokenPayload
+from app.core.security_log import SecurityEvent
 from app.db.session import transaction
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserUpdate
 from app.services.email_service import EmailService, Purpose
 from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import RateLimit, RateLimiter
+from app.services.security_events import record
 from app.services.session_service import SessionService
 from app.services.user_service import UserService, ensure_other_superuser
 
+NO_PASSWORD = ""  # the hash of an account that nobody can log in to
 EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
 # Fields that only superusers set.
 ADMIN_FIELDS = UserAdminUpdate.model_fields.keys() - UserUpdate.model_fields.keys()
@@ -67,11 +70,27 @@ class AccountService:
         if await self.emails.is_allowed(email):
             self.emails.outbox.append(partial(_send_requested_token, email, purpose))
 
-    async def verify_email(self, token: str) -> None:
-        """Mark the email as verified."""
+    async def verify_email(
+        self, token: str, password: SecretStr | None, caller: User | None
+    ) -> User:
+        """Mark the email as verified, which proves that the caller owns it.
+
+        Somebody else may have registered the account and wait for this (account pre-hijacking,
+        Sudhodanan and Paverd 2022). Unless the caller has a session or the password of the account,
+        both end.
+        """
+        owner = await self.emails.get_user_by_token(token, "verify")
+        has_session = caller is not None and caller.id == owner.id
+        verified_hash = None
+        if password and not has_session:
+            verified_hash = await self._verify_password(owner, password, attempted_by=token)
         user = await self.emails.redeem_token(token, "verify")
+        if not (user.is_verified or has_session or verified_hash == user.hashed_password):
+            await self.change_password(user, NO_PASSWORD)
         user.is_verified = True
+        record(self.db, SecurityEvent.EMAIL_VERIFIED, user.id, user.email)
         await self.emails.revoke_tokens(user, "verify")
+        return user
 
     async def reset_password(self, token: str, new_password: SecretStr) -> None:
         """Reset the password with an email token.
@@ -105,7 +124,9 @@ class AccountService:
             reject_guessable(user_in.password, email, full_name)
         verified_hash = new_hash = None
         if user_in.password or email != user.email or _gives_privileges(user_in, user):
-            verified_hash = await self._verify_current_password(actor, user_in.current_password)
+            verified_hash = await self._verify_password(
+                actor.user, user_in.current_password, attempted_by=actor.token.sid
+            )
         if email != user.email:
             await self.rate_limits.consume(RateLimit.EMAIL_CHANGE_PER_USER.attempt(user.id))
         if user_in.password and not _is_own_password(user_in, user, actor):
@@ -124,14 +145,27 @@ class AccountService:
         """Delete a user and everything that belongs to it. One's own requires the password."""
         verified_hash = None
         if user.id == actor.user.id:
-            verified_hash = await self._verify_current_password(actor, current_password)
+            verified_hash = await self._verify_password(
+                user, current_password, attempted_by=actor.token.sid
+            )
         await self._lock(user, actor, verified_hash, removes_superuser=True)
         await self.users.delete(user)
+
+    async def take_over(self, user: User, new_hash: str) -> None:
+        """Make somebody's account that of a superuser, as the owner of its email requires.
+
+        Whoever registered it has no access any more.
+        """
+        await self.change_password(user, new_hash)
+        await self.emails.revoke_tokens(user, "verify")
+        user.is_verified = True
+        await self.users.set_privileges(user, is_active=True, is_superuser=True)
 
     async def change_password(self, user: User, new_hash: str) -> None:
         """Change the password: all sessions and reset tokens end."""
         user.hashed_password = new_hash
         await self.db.flush()
+        record(self.db, SecurityEvent.PASSWORD_CHANGED, user.id)
         await self.sessions.end_all(user)
         await self.emails.revoke_tokens(user, "reset")
 
@@ -140,23 +174,26 @@ class AccountService:
         old_email, was_verified = user.email, user.is_verified
         user.email, user.is_verified = new_email, False
         await self.users.flush()
+        record(self.db, SecurityEvent.EMAIL_CHANGED, user.id, new_email)
         await self.emails.revoke_tokens(user, "verify", "reset")
         if was_verified:
             await self.emails.send_email_changed(old_email)
         await self.emails.send_verification(user)
 
-    async def _verify_current_password(self, actor: Actor, password: SecretStr | None) -> str:
-        """Require the actor's password, so that a stolen session cannot take over an account.
+    async def _verify_password(
+        self, user: User, password: SecretStr | None, *, attempted_by: str
+    ) -> str:
+        """Require the password of a user, so that a stolen session cannot take over an account.
 
-        Wrong ones are counted per session: a stolen one does not lock the others.
+        Wrong ones are counted per session, or email token: a stolen one does not lock the others.
 
         Returns:
             The hash that was compared with; it may be outdated after the comparison.
         """
         check_queue()  # before the attempt is counted
-        attempt = RateLimit.PASSWORD_CONFIRMATION_PER_SESSION.attempt(actor.token.sid)
+        attempt = RateLimit.PASSWORD_CONFIRMATION_PER_SESSION.attempt(attempted_by)
         await self.rate_limits.consume(attempt)
-        hashed, given = actor.user.hashed_password, password.get_secret_value() if password else ""
+        hashed, given = user.hashed_password, password.get_secret_value() if password else ""
         if not (await verify_password(given, hashed)).is_correct:
             raise CurrentPasswordError
         await self.rate_limits.refund(attempt)

@@ -6,17 +6,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import settings
 from app.core.client import Client
 from app.core.exceptions import (
+    AuthenticationError,
     EmailNotVerifiedError,
     InactiveUserError,
     InvalidCredentialsError,
+    PermissionDeniedError,
 )
 from app.core.passwords import check_queue, verify_password
+from app.core.security_log import SecurityEvent, log_security_event
 from app.db.session import commit_and_release
 from app.models import User
 from app.schemas.auth import TokenPair
 from app.schemas.types import Email
 from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import Attempt, RateLimit, RateLimiter
+from app.services.security_events import record
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
@@ -37,6 +41,13 @@ class AuthService:
     async def log_in(self, username: str, password: str) -> TokenPair:
         """Log in: return the tokens of a new session. Login rate limits count failed attempts."""
         email = normalize_email(username)
+        try:
+            return await self._log_in(email, password)
+        except (AuthenticationError, PermissionDeniedError) as error:
+            log_security_event(SecurityEvent.LOGIN_FAILED, email=email, reason=error.code)
+            raise
+
+    async def _log_in(self, email: str, password: str) -> TokenPair:
         check_queue()  # before the attempt is counted
         attempts = await self._attempts(email)
         await self.rate_limits.consume(*attempts)
@@ -48,6 +59,7 @@ class AuthService:
         await self.rate_limits.refund(*attempts)
         tokens = await self.sessions.create(user.id)
         await self.known_clients.add(email, self.client_ip)
+        record(self.db, SecurityEvent.LOGIN_SUCCEEDED, user.id, email)
         return tokens
 
     async def _attempts(self, email: str) -> list[Attempt]:

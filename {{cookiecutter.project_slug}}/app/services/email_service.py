@@ -76,7 +76,9 @@ class EmailService:
         """Return the active user to whom the token was sent."""
         own = and_(EmailToken.user_id == User.id, EmailToken.email == User.email, User.is_active)
         users = select(User).join(EmailToken, own).where(_is_valid(token, purpose))
-        user = await self.db.scalar(users.with_for_update(of=User) if lock else users)
+        if lock:
+            users = users.with_for_update(of=User).execution_options(populate_existing=True)
+        user = await self.db.scalar(users)
         if user is None:
             raise InvalidEmailTokenError
         return user

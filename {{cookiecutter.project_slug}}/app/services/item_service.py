@@ -43,10 +43,10 @@ class ItemService:
         self.db = db
         self.user = user
 
-    async def get_by_id(self, item_id: int) -> Item:
-        """Return the item with this id."""
-        values = {"item_id": item_id, "user_id": self.user.id}
-        item = await self.db.scalar(ITEM[self.user.is_superuser], values)
+    async def get_by_id(self, item_id: int, *, lock: bool = False) -> Item:
+        """Return the item with this id, and lock it if it will be changed."""
+        query, values = ITEM[self.user.is_superuser], {"item_id": item_id, "user_id": self.user.id}
+        item = await self.db.scalar(query.with_for_update() if lock else query, values)
         if item is None:
             raise ItemNotFoundError
         return item
@@ -67,7 +67,7 @@ class ItemService:
 
     async def update(self, item_id: int, item_in: ItemUpdate) -> Item:
         """Update the fields that were sent, and only those."""
-        item = await self.get_by_id(item_id)
+        item = await self.get_by_id(item_id, lock=True)  # so that the response has all changes
         for name, value in item_in.model_dump(exclude_unset=True).items():
             setattr(item, name, value)
         await self.db.flush()
@@ -75,5 +75,5 @@ class ItemService:
 
     async def delete(self, item_id: int) -> None:
         """Delete an item."""
-        await self.db.delete(await self.get_by_id(item_id))
+        await self.db.delete(await self.get_by_id(item_id, lock=True))
         await self.db.flush()

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import settings
 from app.core.exceptions import RateLimitedError
 from app.core.security import sha256_hex
+from app.core.security_log import SecurityEvent, log_security_event
 from app.db.base import utc_now
 from app.db.dialects import insert
 from app.db.session import commit_and_release
@@ -68,12 +69,15 @@ class RateLimiter:
         for attempt in attempts:
             if retry_after := await self._count(attempt):
                 await commit_and_release(self.db)
+                log_security_event(SecurityEvent.RATE_LIMITED, reason=attempt.limit.setting)
                 raise RateLimitedError(retry_after)
         await commit_and_release(self.db)
 
     async def try_consume(self, attempt: Attempt) -> bool:
         """Count an attempt in the transaction of the request; return whether it is allowed."""
-        return not await self._count(attempt)
+        if is_over := bool(await self._count(attempt)):
+            log_security_event(SecurityEvent.RATE_LIMITED, reason=attempt.limit.setting)
+        return not is_over
 
     async def refund(self, *attempts: Attempt) -> None:
         """Take back one count of each attempt, in the transaction of the request."""

@@ -19,10 +19,12 @@ from app.core.security import (
     hash_token,
     is_refresh_secret,
 )
+from app.core.security_log import SecurityEvent
 from app.db.base import utc_now
 from app.db.session import commit_and_release
 from app.models import User, UserSession
 from app.schemas.auth import TokenPair
+from app.services.security_events import record
 
 MAX_SESSIONS = 100  # of a user
 REFRESH_TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
@@ -86,7 +88,7 @@ class SessionService:
         user_id = await self.db.scalar(rotated.returning(UserSession.user_id))
         if user_id is None:
             if is_refresh_secret(session_id, secret):
-                await self.log_out(session_id)
+                await self._end_replayed(session_id)
             await commit_and_release(self.db)  # the error below would roll it back
             raise InvalidRefreshTokenError
         return _token_pair(user_id, session_id, next_secret)
@@ -109,19 +111,32 @@ class SessionService:
         ended = await self.db.scalar(delete(UserSession).where(own).returning(UserSession.id))
         if ended is None:
             raise SessionNotFoundError
+        record(self.db, SecurityEvent.SESSIONS_ENDED, user.id)
 
     async def log_out(self, session_id: str) -> None:
         """End a session, which may have ended already."""
-        await self.db.execute(delete(UserSession).where(UserSession.id == session_id))
+        if user_id := await self._delete(session_id):
+            record(self.db, SecurityEvent.SESSIONS_ENDED, user_id)
 
     async def end_all(self, user: User, *, except_id: str = "") -> None:
         """End every session of the user, or every other one."""
         own = and_(UserSession.user_id == user.id, UserSession.id != except_id)
         await self.db.execute(delete(UserSession).where(own))
+        record(self.db, SecurityEvent.SESSIONS_ENDED, user.id)
 
     async def purge(self) -> None:
         """Delete sessions that have expired."""
         await self.db.execute(delete(UserSession).where(~_is_active()))
+
+    async def _end_replayed(self, session_id: str) -> None:
+        if user_id := await self._delete(session_id):
+            record(self.db, SecurityEvent.REPLAY_DETECTED, user_id)
+
+    async def _delete(self, session_id: str) -> int | None:
+        """Delete a session, and return the id of its user, or None if it has ended already."""
+        ended = delete(UserSession).where(UserSession.id == session_id)
+        user_id: int | None = await self.db.scalar(ended.returning(UserSession.user_id))
+        return user_id
 
     def _last_use(self) -> dict[str, Any]:
         return {

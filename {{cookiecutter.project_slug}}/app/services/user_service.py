@@ -11,16 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.exceptions import (
     EmailTakenError,
     LastSuperuserError,
+    UnverifiedUserError,
     UserNotFoundError,
 )
 from app.core.password_policy import reject_guessable
 from app.core.passwords import hash_password
+from app.core.security_log import SecurityEvent
 from app.db.base import columns
 from app.db.errors import is_unique_violation
 from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
 from app.models import EmailToken, User
 from app.schemas.user import UserCreate, UserFilters
+from app.services.security_events import record
 from app.services.session_service import SessionService
 
 USERS = select(*columns(User))  # rows instead of objects, for lists
@@ -68,6 +71,7 @@ class UserService:
         )
         self.db.add(user)
         await self.flush()
+        record(self.db, SecurityEvent.ACCOUNT_REGISTERED, user.id, user.email)
         return user
 
     async def hash_new_password(self, password: SecretStr, email: str, full_name: str) -> str:
@@ -83,13 +87,21 @@ class UserService:
     async def set_privileges(
         self, user: User, *, is_active: bool | None = None, is_superuser: bool | None = None
     ) -> None:
-        """Grant or revoke privileges, if not `None`. Deactivation ends all sessions and tokens."""
-        if is_superuser is not None:
+        """Grant or revoke privileges, if not `None`. Deactivation ends all sessions and tokens.
+
+        Raises:
+            UnverifiedUserError: if somebody else may own the email of a new superuser.
+        """
+        if is_superuser and not user.is_verified:
+            raise UnverifiedUserError
+        if is_superuser is not None and is_superuser != user.is_superuser:
             user.is_superuser = is_superuser
+            record(self.db, SecurityEvent.PRIVILEGES_CHANGED, user.id)
         if is_active is not None:
             user.is_active = is_active
         await self.flush()
-        if not user.is_active:
+        if is_active is False:
+            record(self.db, SecurityEvent.ACCOUNT_DEACTIVATED, user.id)
             await self.sessions.end_all(user)
             await self.db.execute(delete(EmailToken).where(EmailToken.user_id == user.id))
 
@@ -107,15 +119,17 @@ class UserService:
         found = await self.db.scalars(locked.execution_options(populate_existing=True))
         return {user.id: user for user in found}
 
-    async def deactivate(self, user: User) -> None:
-        """Deactivate a user, and end all sessions."""
+    async def revoke(self, user: User, **privileges: bool) -> None:
+        """Revoke privileges of a user, unless it is the last superuser."""
         ensure_other_superuser(user, await self.lock(user, superusers=True))
-        await self.set_privileges(user, is_active=False)
+        await self.set_privileges(user, **privileges)
 
     async def delete(self, user: User) -> None:
-        """Delete a user, who is locked, and everything that belongs to it."""
+        """Delete a user and everything that belongs to it, unless it is the last superuser."""
+        ensure_other_superuser(user, await self.lock(user, superusers=True))
         await self.db.delete(user)
         await self.db.flush()
+        record(self.db, SecurityEvent.ACCOUNT_DELETED, user.id, user.email)
 
     async def flush(self) -> None:
         """Write pending changes.

@@ -21,4 +21,5 @@ def test_command_on_an_unreachable_database_prints_one_sentence(tmp_path: Path) 
         )
 
         assert done.returncode == 1
-        assert done.stderr == f"{NOT_READY}OperationalError: unable to open database file\n"
+        missing = f"No such file or directory: '{tmp_path}/missing/app.db'"
+        assert done.stderr == f"{NOT_READY}FileNotFoundError: [Errno 2] {missing}\n"

@@ -150,6 +150,22 @@ async def test_only_one_of_concurrent_uses_of_a_refresh_token_succeeds(server: s
     assert codes == {200: 1, 401: 9}
 
 
+async def test_response_to_one_of_two_concurrent_updates_has_both_changes(
+    server: str, api: httpx2.Client
+) -> None:
+    token = register(api, "updates")["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx2.AsyncClient(base_url=f"{server}{API}", headers=headers) as client:
+        item = (await client.post("/items/", json={"title": "0"})).json()
+        for number in range(1, 30):
+            changes = {"title": f"{number}"}, {"description": f"{number}"}
+            responses = await asyncio.gather(
+                *(client.patch(f"/items/{item['id']}", json=change) for change in changes)
+            )
+            both = [(r.json()["title"], r.json()["description"]) for r in responses]
+            assert (f"{number}", f"{number}") in both
+
+
 async def test_service_responds_while_large_mistakes_are_rejected(server: str) -> None:
     bodies = [
         json.dumps(dict.fromkeys(map(str, range(60_000)))),

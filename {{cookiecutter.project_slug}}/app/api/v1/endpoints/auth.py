@@ -3,6 +3,7 @@
 from app.api.openapi import problems
 from app.api.routing import Router
 from app.core.exceptions import (
+    CurrentPasswordError,
     EmailNotVerifiedError,
     GuessablePasswordError,
     InactiveUserError,
@@ -18,6 +19,7 @@ from app.dependencies import (
     CurrentToken,
     CurrentUser,
     LoginFormBody,
+    OptionalUser,
     RefreshFormBody,
     SessionId,
     Sessions,
@@ -27,6 +29,7 @@ from app.schemas.auth import (
     ResetPasswordRequest,
     SessionRead,
     TokenPair,
+    VerifiedEmail,
     VerifyEmailRequest,
 )
 
@@ -100,10 +103,20 @@ async def reset_password(body: ResetPasswordRequest, accounts: Accounts) -> None
     await accounts.reset_password(body.token, body.new_password)
 
 
-@router.post("/email/verify", status_code=204, responses=problems(InvalidEmailTokenError))
-async def verify_email(body: VerifyEmailRequest, accounts: Accounts) -> None:
-    """Verify an email with the token from the verification email."""
-    await accounts.verify_email(body.token)
+@router.post(
+    "/email/verify",
+    responses=problems(InvalidEmailTokenError, CurrentPasswordError, RateLimitedError),
+)
+async def verify_email(
+    body: VerifyEmailRequest, caller: OptionalUser, accounts: Accounts
+) -> VerifiedEmail:
+    """Verify an email with the token from the verification email.
+
+    Send an access token of the account or its password as well: otherwise, sessions and password
+    end, because somebody else may have registered with the email.
+    """
+    user = await accounts.verify_email(body.token, body.password, caller)
+    return VerifiedEmail(has_password=bool(user.hashed_password))
 
 
 @router.post("/email/verify/request", status_code=202)

@@ -16,6 +16,7 @@ from app.core.exceptions import (
     RateLimitedError,
     RegistrationClosedError,
     SuperuserRequiredError,
+    UnverifiedUserError,
     UserNotFoundError,
 )
 from app.dependencies import Accounts, CurrentActor, CurrentUser, Users, VisibleUser, superuser_only
@@ -104,7 +105,11 @@ async def get_user(user: VisibleUser) -> User:
     "/{user_id}",
     response_model=UserRead,
     responses=problems(
-        UserNotFoundError, SuperuserRequiredError, LastSuperuserError, *UPDATE_ERRORS
+        UserNotFoundError,
+        SuperuserRequiredError,
+        LastSuperuserError,
+        UnverifiedUserError,
+        *UPDATE_ERRORS,
     ),
 )
 async def update_user(
