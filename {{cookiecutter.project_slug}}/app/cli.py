@@ -19,10 +19,9 @@ from app.db.session import engine, transaction
 from app.models import User, UserSession
 from app.schemas.types import Email, Password
 from app.schemas.user import UserCreate
+from app.services import purge_service as expired
 from app.services.account_service import AccountService
 from app.services.email_service import EmailService
-from app.services.known_client_service import KnownClients
-from app.services.rate_limit_service import RateLimiter
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
@@ -153,14 +152,9 @@ def list_sessions(*, email: EmailOption) -> None:
 
 @cli.command()
 def purge() -> None:
-    """Delete expired sessions, email tokens, rate limit counters and known clients (daily)."""
-
-    async def work(db: AsyncSession) -> None:
-        for expiring in (SessionService(db), EmailService(db), RateLimiter(db), KnownClients(db)):
-            await expiring.purge()
-
+    """Delete expired rows now. The service does it every hour."""
     with _plain_errors():
-        _run(work)
+        _run(expired.purge)
     typer.echo("Expired rows deleted.")
 
 

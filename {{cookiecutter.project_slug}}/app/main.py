@@ -1,5 +1,6 @@
 """Application factory: routers, middlewares, exception handlers and lifespan."""
 
+import asyncio
 import mimetypes
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,21 +23,25 @@ from app.api.openapi import COMMON_RESPONSES, extend_openapi, operation_id, prob
 from app.api.swagger import mount_swagger_ui
 from app.api.v1.router import api_routers
 from app.config import PROJECT, settings
-from app.core.background import wait_for_all
+from app.core.background import repeat, wait_for_all
 from app.core.exceptions import DatabaseUnavailableError, OverloadedError
 from app.core.logging import configure_logging
 from app.core.shutdown import handle_stop_signals
 from app.db.session import engine, read_engine
+from app.services import purge_service
 
 SHUTDOWN_TIMEOUT = 10  # seconds that background tasks have to finish
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-    """Set up logging and signals; at shutdown, finish background tasks and close the pool."""
+    """Set up logging, signals and the purge; at shutdown, finish tasks and close the pools."""
     configure_logging()
     handle_stop_signals()
+    purging = asyncio.create_task(repeat(purge_service.purge_in_background, purge_service.INTERVAL))
     yield
+    purging.cancel()
+    await asyncio.wait([purging])
     await wait_for_all(SHUTDOWN_TIMEOUT)
     await engine.dispose()
     await read_engine.dispose()

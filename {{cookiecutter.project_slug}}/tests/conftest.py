@@ -61,7 +61,7 @@ from app.core import background, email, passwords
 from app.db.session import async_session_factory, engine, read_engine, read_session_factory
 from app.main import app
 from app.models import User
-from app.services import account_service
+from app.services import account_service, purge_service
 from app.services.session_service import SessionService
 from tests.helpers import API, NEW_PASSWORD, PASSWORD, Inbox, alembic_config, client_for, running
 
@@ -77,6 +77,8 @@ REAL_RETRY_DELAYS = email.RETRY_DELAYS
 REAL_DUMMY_HASH = passwords.DUMMY_HASH
 passwords.context.update(argon2__memory_cost=8, argon2__time_cost=1)  # strong enough for tests
 HASHED = passwords.DUMMY_HASH = passwords.context.hash(PASSWORD)
+
+purge_service.INTERVAL = 10**9  # not while a test uses the connection
 
 # What happens once, before there are requests, or for a new connection.
 MAY_BLOCK = {

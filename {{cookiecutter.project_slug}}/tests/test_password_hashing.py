@@ -11,7 +11,9 @@ from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import passwords
+from app.core.exceptions import OverloadedError
 from app.core.security import hash_token
+from app.core.security_log import client_ip
 from app.db import session as session_module
 from app.db.base import utc_now
 from app.db.session import async_session_factory
@@ -162,3 +164,21 @@ async def test_hash_queue_is_full_when_as_many_passwords_wait(
 
 async def test_password_longer_than_passlib_accepts_is_not_correct() -> None:
     assert not (await passwords.verify_password("x" * 4097, HASHED)).is_correct
+
+
+async def test_one_client_cannot_fill_the_hash_queue() -> None:
+    async def hash_from(ip: str) -> bool:
+        client_ip.set(ip)
+        try:
+            await passwords.hash_password(PASSWORD)
+        except OverloadedError:
+            return False
+        return True
+
+    results = await asyncio.gather(
+        *(asyncio.create_task(hash_from("203.0.113.1")) for _ in range(30)),
+        *(asyncio.create_task(hash_from(f"198.51.100.{n}")) for n in range(30)),
+    )
+
+    assert results == [True] * 16 + [False] * 14 + [True] * 30
+    assert not passwords._waiting  # noqa: SLF001 - nothing is left

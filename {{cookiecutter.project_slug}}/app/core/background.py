@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from random import SystemRandom
 
 Job = Callable[[], Awaitable[None]]
 
@@ -16,6 +17,17 @@ async def spawn(jobs: Iterable[Job]) -> None:
         task = asyncio.create_task(_run(job))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
+
+
+async def repeat(job: Job, interval: float) -> None:
+    """Run a job every `interval` seconds, the first time after a part of it.
+
+    The part is random, so that instances that start together do not work at the same time.
+    """
+    await asyncio.sleep(SystemRandom().uniform(0, interval))
+    while True:
+        await _run(job)
+        await asyncio.sleep(interval)
 
 
 async def wait_for_all(timeout: float | None = None) -> None:  # noqa: ASYNC109 - it reports what is left

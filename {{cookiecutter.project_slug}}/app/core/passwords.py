@@ -2,6 +2,7 @@
 
 import asyncio
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -10,12 +11,14 @@ from passlib.context import CryptContext  # from libpass, the maintained distrib
 
 from app.core.exceptions import OverloadedError
 from app.core.password_policy import is_text
+from app.core.security_log import client_ip
 
 Result = TypeVar("Result")
 
 BCRYPT_MAX_BYTES = 72  # bcrypt ignores what follows
 MAX_INPUT_LENGTH = 4096  # characters that passlib accepts
 MAX_QUEUE_LENGTH = 64  # passwords; at 20 ms each, the last one waits about a second
+MAX_QUEUE_LENGTH_PER_CLIENT = 16  # so that no client IP can fill it
 
 # Argon2id with the minimum parameters of OWASP's Password Storage Cheat Sheet.
 context = CryptContext(
@@ -30,7 +33,7 @@ DUMMY_HASH = context.hash("dummy")  # for users that do not exist: verifying tak
 
 # One thread: more would compete for the CPU with the event loop, and each needs 19 MiB.
 _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
-_queue_length = 0
+_waiting: Counter[str] = Counter()  # passwords, by client IP
 
 
 class VerifyResult(NamedTuple):
@@ -44,9 +47,10 @@ def check_queue() -> None:
     """Check that the hash queue is not full.
 
     Raises:
-        OverloadedError: if `MAX_QUEUE_LENGTH` passwords are waiting.
+        OverloadedError: if too many passwords are waiting, of all clients or of this client IP.
     """
-    if _queue_length >= MAX_QUEUE_LENGTH:
+    is_full = _waiting.total() >= MAX_QUEUE_LENGTH
+    if is_full or _waiting[client_ip.get()] >= MAX_QUEUE_LENGTH_PER_CLIENT:
         raise OverloadedError
 
 
@@ -89,10 +93,12 @@ def _normalize(password: str) -> str:
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
     """Run in the executor: a hash takes as long as a hundred requests."""
-    global _queue_length  # noqa: PLW0603 - one queue per process, as there is one executor
     check_queue()
-    _queue_length += 1
+    client = client_ip.get()
+    _waiting[client] += 1
     try:
         return await asyncio.get_running_loop().run_in_executor(_executor, work)
     finally:
-        _queue_length -= 1
+        _waiting[client] -= 1
+        if not _waiting[client]:
+            del _waiting[client]

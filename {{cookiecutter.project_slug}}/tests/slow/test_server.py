@@ -150,6 +150,34 @@ async def test_only_one_of_concurrent_uses_of_a_refresh_token_succeeds(server: s
     assert codes == {200: 1, 401: 9}
 
 
+async def test_logins_do_not_wait_for_one_client_that_registers_as_fast_as_it_can(
+    database: str, tmp_path: Path
+) -> None:
+    limits = {"REGISTRATION_RATE_PER_IP": "9999/60", "LOGIN_RATE_PER_IP": "9999/60"}
+    with serving(database, tmp_path / "log", TRUSTED_PROXIES="127.0.0.1", **limits) as server:
+        async with httpx2.AsyncClient(base_url=f"{server.url()}{API}", timeout=30) as client:
+
+            async def register(number: int) -> int:
+                body = NEW_USER | {"email": f"flood{number}@example.com"}
+                headers = {"X-Forwarded-For": "203.0.113.1"}
+                return (await client.post("/users/", json=body, headers=headers)).status_code
+
+            async def log_in(number: int) -> float:
+                form = {"username": f"nobody{number}@example.com", "password": PASSWORD}
+                headers, start = {"X-Forwarded-For": f"198.51.100.{number}"}, time.perf_counter()
+                response = await client.post("/auth/login", data=form, headers=headers)
+                assert response.status_code == 401
+                return time.perf_counter() - start
+
+            flood = asyncio.gather(*map(register, range(80)))
+            await asyncio.sleep(0.1)
+            times = [await log_in(number) for number in range(10)]
+            codes = Counter(await flood)
+
+    assert max(times) < 2  # seconds
+    assert codes[503] > 0
+
+
 async def test_response_to_one_of_two_concurrent_updates_has_both_changes(
     server: str, api: httpx2.Client
 ) -> None:
