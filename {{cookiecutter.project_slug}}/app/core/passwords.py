@@ -17,8 +17,8 @@ Result = TypeVar("Result")
 
 BCRYPT_MAX_BYTES = 72  # bcrypt ignores what follows
 MAX_INPUT_LENGTH = 4096  # characters that passlib accepts
-MAX_QUEUE_LENGTH = 64  # passwords; at 20 ms each, the last one waits about a second
-MAX_QUEUE_LENGTH_PER_CLIENT = 16  # so that no client IP can fill it
+MAX_QUEUE_LENGTH = 128  # passwords; at 20 ms each, the last one waits two or three seconds
+MAX_QUEUE_LENGTH_PER_CLIENT = 64  # so that no client IP can fill it
 
 # Argon2id with the minimum parameters of OWASP's Password Storage Cheat Sheet.
 context = CryptContext(
@@ -34,6 +34,7 @@ DUMMY_HASH = context.hash("dummy")  # for users that do not exist: verifying tak
 # One thread: more would compete for the CPU with the event loop, and each needs 19 MiB.
 _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 _waiting: Counter[str] = Counter()  # passwords, by client IP
+_turns: dict[str, asyncio.Lock] = {}
 
 
 class VerifyResult(NamedTuple):
@@ -92,13 +93,17 @@ def _normalize(password: str) -> str:
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
-    """Run in the executor: a hash takes as long as a hundred requests."""
+    """Run in the executor: a hash takes as long as a hundred requests.
+
+    Client IPs take turns: each has one password there at a time.
+    """
     check_queue()
     client = client_ip.get()
     _waiting[client] += 1
     try:
-        return await asyncio.get_running_loop().run_in_executor(_executor, work)
+        async with _turns.setdefault(client, asyncio.Lock()):
+            return await asyncio.get_running_loop().run_in_executor(_executor, work)
     finally:
         _waiting[client] -= 1
         if not _waiting[client]:
-            del _waiting[client]
+            del _waiting[client], _turns[client]

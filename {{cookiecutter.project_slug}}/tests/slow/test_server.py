@@ -172,10 +172,12 @@ async def test_logins_do_not_wait_for_one_client_that_registers_as_fast_as_it_ca
             flood = asyncio.gather(*map(register, range(80)))
             await asyncio.sleep(0.1)
             times = [await log_in(number) for number in range(10)]
+            is_flooded = not flood.done()
             codes = Counter(await flood)
 
     assert max(times) < 2  # seconds
-    assert codes[503] > 0
+    assert is_flooded
+    assert codes[201] > 60
 
 
 async def test_response_to_one_of_two_concurrent_updates_has_both_changes(
