@@ -8,7 +8,7 @@ from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import RateLimiter
 from app.services.session_service import SessionService
 
-INTERVAL = 3600  # seconds
+INTERVAL: float = 3600  # seconds
 
 
 async def purge(db: AsyncSession) -> None:
