@@ -154,7 +154,7 @@ class AccountService:
     async def take_over(self, user: User, new_hash: str) -> None:
         """Make somebody's account that of a superuser, as the owner of its email requires.
 
-        Whoever registered it has no access any more.
+        The person who registered it has no access any more.
         """
         await self.change_password(user, new_hash)
         await self.emails.revoke_tokens(user, "verify")
