@@ -50,7 +50,7 @@ def log_security_event(
 
     Args:
         event: What happened.
-        target_id: Id of the user whom it concerns, if it is known.
+        target_id: Id of the user that it concerns, if it is known.
         email: Email whose hash is logged.
         reason: Code of an error, or name of a rate limit.
     """

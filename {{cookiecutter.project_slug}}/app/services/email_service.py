@@ -22,8 +22,8 @@ Purpose = Literal["verify", "reset"]
 class EmailService:
     """Emails of one request. They are collected in `outbox`, which the caller has to send.
 
-    Above a rate limit, an email is skipped, and the request succeeds: whoever could make it fail
-    would learn who is registered, and could keep owners from changing their account.
+    Above a rate limit, an email is skipped, and the request succeeds: a failure
+    would reveal who is registered, and would keep owners from changing their account.
     """
 
     def __init__(self, db: AsyncSession, client_ip: str = "") -> None:

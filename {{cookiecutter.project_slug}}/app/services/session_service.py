@@ -71,7 +71,7 @@ class SessionService:
     async def refresh(self, token: str) -> TokenPair:
         """Refresh token rotation: return the next pair. A replayed token ends its session.
 
-        One that was made up does not: whoever knows the id of a session could end it.
+        One that was made up does not: the id of a session would be enough to end it.
 
         One UPDATE checks and replaces the hash, so that only one of concurrent uses succeeds.
         """
