@@ -19,9 +19,9 @@ from app.db.session import engine, transaction
 from app.models import User, UserSession
 from app.schemas.types import Email, Password
 from app.schemas.user import UserCreate
-from app.services import purge_service as expired
 from app.services.account_service import AccountService
 from app.services.email_service import EmailService
+from app.services.purge_service import purge as purge_expired
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
@@ -58,7 +58,7 @@ def configure() -> None:
 def create_superuser(
     *, email: EmailOption, full_name: FullNameOption, password_stdin: PasswordStdin = False
 ) -> None:
-    """Create a superuser, or make the user who has the email one, with a new password.
+    """Create a superuser, or give the user who has the email a new password and these rights.
 
     Prompts for the password, which the password policy must allow. All sessions of the user end.
     """
@@ -154,7 +154,7 @@ def list_sessions(*, email: EmailOption) -> None:
 def purge() -> None:
     """Delete expired rows now. The service does it every hour."""
     with _plain_errors():
-        _run(expired.purge)
+        _run(purge_expired)
     typer.echo("Expired rows deleted.")
 
 

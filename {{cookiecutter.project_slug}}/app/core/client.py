@@ -1,4 +1,4 @@
-"""The client of a request, as sessions and the security log show it."""
+"""The client of a request, as the list of sessions shows it."""
 
 from typing import NamedTuple
 
