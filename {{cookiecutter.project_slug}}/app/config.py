@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     VERIFY_EXPIRE_HOURS: int = Field(
         48, gt=0, le=MAX_HOURS, description="Lifetime of an email verification token in hours"
     )
+    UNDO_EXPIRE_HOURS: int = Field(
+        168, gt=0, le=MAX_HOURS, description="Hours in which the old email can undo its change"
+    )
     RESET_EXPIRE_MINUTES: int = Field(
         30, gt=0, le=MAX_MINUTES, description="Lifetime of a password reset token in minutes"
     )
@@ -163,7 +166,7 @@ class Settings(BaseSettings):
     )
     EMAIL_RATE_PER_RECIPIENT: RateSetting = Field(
         Rate(5, 3600),
-        description="Rate limit for emails per recipient, over all kinds: emails/seconds",
+        description="Rate limit for emails per recipient; notices have their own: emails/seconds",
     )
     TRUSTED_PROXIES: Networks = Field(
         [], description="IP addresses or networks of proxies whose X-Forwarded-For is trusted"

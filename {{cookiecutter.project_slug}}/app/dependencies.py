@@ -140,22 +140,23 @@ async def get_current_user(connection: HTTPConnection, db: DbSession, token: Cur
 CurrentUser = Annotated[User, Depends(get_current_user)]
 
 
-async def get_optional_user(connection: HTTPConnection, db: DbSession) -> User | None:
-    """Return the active user who sent the request, or None if it has no access token."""
-    if "Authorization" not in connection.headers:
-        return None
-    return await get_current_user(connection, db, await oauth2_scheme(connection))
-
-
-OptionalUser = Annotated[User | None, Depends(get_optional_user)]
-
-
 async def get_current_actor(user: CurrentUser, token: CurrentToken) -> Actor:
     """Return who sent the request, with the access token."""
     return Actor(user, token)
 
 
 CurrentActor = Annotated[Actor, Depends(get_current_actor)]
+
+
+async def get_optional_actor(connection: HTTPConnection, db: DbSession) -> Actor | None:
+    """Return who sent the request, or None if it has no access token."""
+    if "Authorization" not in connection.headers:
+        return None
+    token = await oauth2_scheme(connection)
+    return Actor(await get_current_user(connection, db, token), token)
+
+
+OptionalActor = Annotated[Actor | None, Depends(get_optional_actor)]
 
 
 async def get_current_superuser(user: CurrentUser) -> User:

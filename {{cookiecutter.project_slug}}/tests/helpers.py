@@ -154,14 +154,15 @@ class Inbox:
         self.messages.append(message)
         return self.reply
 
-    def token(self) -> str:
-        """Return the token in the newest email."""
-        (token,) = set(re.findall(r"token=([\w-]+)", self.text()))
+    def token(self, recipient: str = "") -> str:
+        """Return the token in the newest email, or in the newest one to a recipient."""
+        (token,) = set(re.findall(r"token=([\w-]+)", self.text(recipient)))
         self.secrets_used.add(token)
         return str(token)
 
-    def text(self) -> str:
-        """Return the plain text of the newest email."""
-        body = self.messages[-1].get_body(("plain",))
+    def text(self, recipient: str = "") -> str:
+        """Return the plain text of the newest email, or of the newest one to a recipient."""
+        received = [message for message in self.messages if recipient in message["To"]]
+        body = received[-1].get_body(("plain",))
         assert body
         return str(body.get_content())

@@ -94,31 +94,6 @@ async def test_password_change_fails_if_the_password_was_changed_meanwhile(
     assert (await as_ann.patch("/users/me", json=body)).status_code == 403
 
 
-async def test_changed_email_is_unverified_even_if_the_old_one_was_just_verified(
-    as_ann: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def change() -> None:
-        ann.is_verified = True  # another request has just verified the old email
-        await db.commit()
-
-    while_verifying(monkeypatch, account_service, change)
-    body = {"email": "new@example.com", "current_password": PASSWORD}
-    await as_ann.patch("/users/me", json=body)
-
-    await db.refresh(ann)
-    assert (ann.email, ann.is_verified) == ("new@example.com", False)
-
-
-async def test_email_of_another_user_cannot_be_taken(
-    as_ann: AsyncClient, as_bob: AsyncClient
-) -> None:
-    body = {"email": "BOB@example.com", "current_password": PASSWORD}
-    response = await as_ann.patch("/users/me", json=body)
-
-    assert response.status_code == 409
-    assert (await as_bob.get("/users/me")).is_success
-
-
 async def test_superuser_needs_the_current_password_for_their_own_password(
     as_root: AsyncClient,
 ) -> None:
@@ -153,24 +128,6 @@ async def test_account_update_applies_all_fields_or_none(
     await db.refresh(ann)
     assert ann.full_name == "Ann"
     assert (await passwords.verify_password(PASSWORD, ann.hashed_password)).is_correct
-
-
-async def test_email_change_by_a_superuser_unverifies_the_email_that_was_just_verified(
-    as_root: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hash_password = passwords.hash_password
-
-    async def verify_meanwhile(password: str) -> str:
-        ann.is_verified = True
-        await db.commit()
-        return await hash_password(password)
-
-    monkeypatch.setattr(user_service, "hash_password", verify_meanwhile)
-    body = {"email": "new@example.com", "password": NEW_PASSWORD} | CONFIRMED
-
-    assert not (await as_root.patch(f"/users/{ann.id}", json=body)).json()["is_verified"]
-    await db.refresh(ann)
-    assert not ann.is_verified
 
 
 async def test_update_of_a_user_who_was_deleted_meanwhile_is_a_409(
@@ -235,18 +192,6 @@ async def test_actor_whose_session_ended_while_a_password_was_verified_changes_n
         assert (await request).status_code == 401
     await db.refresh(ann)
     assert ann.email == "ann@example.com"
-
-
-async def test_new_email_ends_the_other_sessions(
-    as_ann: AsyncClient, ann: User, log_in: LogIn
-) -> None:
-    other = await log_in(ann)
-    body = {"email": "new@example.com"} | CONFIRMED
-
-    assert (await as_ann.patch("/users/me", json=body)).is_success
-
-    assert (await as_ann.get("/users/me")).is_success
-    assert (await other.get("/users/me")).status_code == 401
 
 
 async def test_wrong_current_passwords_of_one_session_do_not_lock_another(

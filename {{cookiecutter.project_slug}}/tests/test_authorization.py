@@ -63,6 +63,7 @@ TABLE: Table = {
     "POST /auth/password/forgot": ({"email": "x@example.com"}, (202, 202, 202, 202, 202, 202)),
     "POST /auth/password/reset": (RESET, (422, 422, 422, 422, 422, 422)),
     "POST /auth/email/verify": ({"token": "x"}, (422, 422, 422, 422, 401, 422)),
+    "POST /auth/email/undo": ({"token": "x"}, (422, 422, 422, 422, 422, 422)),
     "POST /auth/email/verify/request": (None, (401, 202, 202, 202, 401, 202)),
     "POST /users/": (NEW_USER, (201, 201, 201, 201, 201, 201)),
     "GET /users/": (None, (401, 403, 403, 403, 401, 200)),

@@ -148,7 +148,7 @@ async def test_hanging_smtp_server_times_out(
     inbox.free.clear()
 
     start = time.perf_counter()
-    await email.send(email.render("email_changed", "ann@example.com"))
+    await email.send(email.render("password_changed", "ann@example.com", link=""))
 
     assert 0.15 <= time.perf_counter() - start < 1  # three attempts
     assert "not sent after" in caplog.text
@@ -160,7 +160,7 @@ async def test_email_has_what_relays_require(
 ) -> None:
     override_settings(EMAIL_FROM="Shop <shop@bücher.example>")
     for recipient in ("ann@bücher.example", "ann@straße.example"):
-        await email.send(email.render("email_changed", recipient))
+        await email.send(email.render("password_changed", recipient, link=""))
 
     first, second = inbox.messages
     assert first["To"] == "ann@xn--bcher-kva.example"
@@ -176,7 +176,7 @@ async def test_refused_recipient_is_logged_with_the_reason_of_the_server(
 ) -> None:
     inbox.refusal = "550 5.1.1 <ann@example.com> no such user"
 
-    await email.send(email.render("email_changed", "ann@example.com"))
+    await email.send(email.render("password_changed", "ann@example.com", link=""))
 
     assert "SMTPRecipientRefused: 550 5.1.1 <…> no such user" in caplog.text
 
@@ -189,7 +189,7 @@ async def test_email_is_retried_after_the_retry_delays(
     inbox.reply = "451 later"
 
     start = time.perf_counter()
-    await email.send(email.render("email_changed", "ann@example.com"))
+    await email.send(email.render("password_changed", "ann@example.com", link=""))
 
     assert time.perf_counter() - start > 0.06
     assert len(inbox.messages) == 3
@@ -197,7 +197,7 @@ async def test_email_is_retried_after_the_retry_delays(
 
 @pytest.mark.parametrize("encrypted", ["starttls", "tls"], indirect=True)
 async def test_email_is_sent_with_tls_and_smtp_login(encrypted: Encrypted) -> None:
-    await email.send(email.render("email_changed", "ann@example.com"))
+    await email.send(email.render("password_changed", "ann@example.com", link=""))
 
     assert len(encrypted.inbox.messages) == 1
     assert encrypted.logins == [LoginPassword(b"me", b"Mail1Server")]
@@ -208,7 +208,7 @@ async def test_email_is_not_sent_unencrypted_if_starttls_is_configured(
 ) -> None:
     override_settings(SMTP_PORT=inbox.port, SMTP_SECURITY="starttls")
 
-    await email.send(email.render("email_changed", "ann@example.com"))
+    await email.send(email.render("password_changed", "ann@example.com", link=""))
 
     assert inbox.messages == []
 
@@ -219,7 +219,7 @@ async def test_smtp_server_with_an_untrusted_certificate_gets_no_email(
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
 
-    await email.send(email.render("email_changed", "ann@example.com"))
+    await email.send(email.render("password_changed", "ann@example.com", link=""))
 
     assert (encrypted.inbox.messages, encrypted.logins) == ([], [])
     assert "not sent after" in caplog.text

@@ -1,4 +1,4 @@
-"""Email verification: after registration, on request, and after a change of the email."""
+"""Email verification: after registration, and on request."""
 
 from datetime import timedelta
 
@@ -56,24 +56,6 @@ async def test_verification_uses_up_all_tokens_and_another_request_none(
     ]
 
     assert codes == [200, 422]
-
-
-async def test_email_change_notifies_the_old_email_and_verifies_the_new_one(
-    client: AsyncClient, as_ann: AsyncClient, inbox: Inbox
-) -> None:
-    await client.post("/auth/password/forgot", json={"email": "ann@example.com"})
-    old = inbox.token()
-    body = {"email": "ann@new.example.com", "current_password": PASSWORD}
-    assert not (await as_ann.patch("/users/me", json=body)).json()["is_verified"]
-
-    notice, verification = sorted(inbox.messages[-2:], key=lambda message: str(message["To"]))
-    recipients = (notice["To"], verification["To"])
-    assert recipients == ("ann@example.com", "ann@new.example.com")
-    inbox.messages.append(verification)
-    assert "was changed" in str(notice.get_body(("plain",)))
-    assert (await client.post("/auth/email/verify", json={"token": inbox.token()})).is_success
-    body = {"token": old, "new_password": NEW_PASSWORD}
-    assert (await client.post("/auth/password/reset", json=body)).status_code == 422
 
 
 async def test_owner_of_the_email_gets_rid_of_somebody_who_registered_with_it(

@@ -137,10 +137,10 @@ async def test_login_and_reset_request_execute_the_same_sql_for_known_and_unknow
 ) -> None:
     requested: list[str] = []
 
-    async def send_requested_token(email: str, _purpose: str) -> None:
+    async def send_reset(email: str) -> None:
         requested.append(email)
 
-    monkeypatch.setattr(account_service, "_send_requested_token", send_requested_token)
+    monkeypatch.setattr(account_service, "_send_reset", send_reset)
     work = []
     for email in (ann.email, "nobody@example.com"):
         statements.clear()

@@ -17,6 +17,7 @@ def upgrade() -> None:
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(255), nullable=False),
+        sa.Column("pending_email", sa.String(255), nullable=True),
         sa.Column("full_name", sa.String(100), nullable=False),
         sa.Column("hashed_password", sa.String(255), nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
@@ -96,8 +97,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("token_hash", name="pk_email_tokens"),
     )
-    op.create_index("ix_email_tokens_user_id", "email_tokens", ["user_id"])
-    op.create_index("ix_email_tokens_expires_at", "email_tokens", ["expires_at"])
+    for column in ("user_id", "email", "expires_at"):
+        op.create_index(f"ix_email_tokens_{column}", "email_tokens", [column])
     op.create_table(
         "rate_limit_counters",
         sa.Column("key", sa.String(64), nullable=False),

@@ -28,6 +28,8 @@ class SecurityEvent(StrEnum):
     ACCOUNT_DEACTIVATED = "account_deactivated"
     ACCOUNT_DELETED = "account_deleted"
     ACCOUNT_REGISTERED = "account_registered"
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    EMAIL_CHANGE_UNDONE = "email_change_undone"
     EMAIL_CHANGED = "email_changed"
     EMAIL_VERIFIED = "email_verified"
     LOGIN_FAILED = "login_failed"

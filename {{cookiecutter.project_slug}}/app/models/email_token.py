@@ -1,4 +1,4 @@
-"""Email tokens: single-use tokens of verification and password reset emails."""
+"""Email tokens: single-use tokens of verification, password reset and undo emails."""
 
 from datetime import datetime
 
@@ -16,5 +16,5 @@ class EmailToken(TimestampMixin, Base):
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[str] = mapped_column(String(10))
-    email: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str] = mapped_column(String(255), index=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)

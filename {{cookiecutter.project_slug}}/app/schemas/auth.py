@@ -69,6 +69,12 @@ class VerifyEmailRequest(WriteSchema):
     )
 
 
+class UndoEmailChangeRequest(WriteSchema):
+    """The token from the notice of a new email."""
+
+    token: EmailTokenField
+
+
 class VerifiedEmail(BaseModel):
     """A verified email."""
 

@@ -64,6 +64,9 @@ class UserRead(ReadSchema):
 
     id: int
     email: str
+    pending_email: str | None = Field(
+        description="New email, which takes effect when it is verified"
+    )
     full_name: str
     is_active: bool
     is_superuser: bool

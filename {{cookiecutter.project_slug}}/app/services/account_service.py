@@ -22,7 +22,7 @@ from app.core.security_log import SecurityEvent
 from app.db.session import transaction
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserUpdate
-from app.services.email_service import EmailService, Purpose
+from app.services.email_service import EmailService
 from app.services.known_client_service import KnownClients
 from app.services.rate_limit_service import RateLimit, RateLimiter
 from app.services.security_events import record
@@ -65,32 +65,61 @@ class AccountService:
         await self.emails.send_verification(user)
         return user
 
-    async def request_email_token(self, email: str, purpose: Purpose) -> None:
-        """Request a verification or reset email: accepted for every email (user enumeration)."""
+    async def request_reset(self, email: str) -> None:
+        """Request a password reset email: accepted for every email (user enumeration)."""
         if await self.emails.is_allowed(email):
-            self.emails.outbox.append(partial(_send_requested_token, email, purpose))
+            self.emails.outbox.append(partial(_send_reset, email))
+
+    async def request_verification(self, user: User) -> None:
+        """Send another verification email, if there is an email to verify."""
+        if user.pending_email or not user.is_verified:
+            await self.emails.send_verification(user)
 
     async def verify_email(
-        self, token: str, password: SecretStr | None, caller: User | None
+        self, token: str, password: SecretStr | None, caller: Actor | None
     ) -> User:
         """Mark the email as verified, which proves that the caller owns it.
 
-        Somebody else may have registered the account and wait for this (account pre-hijacking,
-        Sudhodanan and Paverd 2022). Unless the caller has a session or the password of the account,
-        both end.
+        A pending email takes effect, which also requires a session or the password of the account:
+        its owner may be a stranger.
+
+        The first email may be that of a stranger as well, and the account be registered by somebody
+        who waits for this (account pre-hijacking, Sudhodanan and Paverd 2022). Without session
+        and password, both end, and the account is that of the owner of the email.
         """
         owner = await self.emails.get_user_by_token(token, "verify")
-        has_session = caller is not None and caller.id == owner.id
+        session = caller.token if caller and caller.user.id == owner.id else None
         verified_hash = None
-        if password and not has_session:
+        if password and not session:
             verified_hash = await self._verify_password(owner, password, attempted_by=token)
-        user = await self.emails.redeem_token(token, "verify")
-        if not (user.is_verified or has_session or verified_hash == user.hashed_password):
+        user, email, _ = await self.emails.redeem_token(token, "verify")
+        if session:
+            await self.sessions.get_user(session)  # it may have ended meanwhile
+        is_registrant = session is not None or verified_hash == user.hashed_password
+        if email == user.pending_email:
+            if not is_registrant:
+                raise CurrentPasswordError
+            await self._change_email(user, email, session)
+        elif not (user.is_verified or is_registrant):
             await self.change_password(user, NO_PASSWORD)
         user.is_verified = True
         record(self.db, SecurityEvent.EMAIL_VERIFIED, user.id, user.email)
         await self.emails.revoke_tokens(user, "verify")
         return user
+
+    async def undo_email_change(self, token: str) -> None:
+        """Give the email back to its former owner, or keep it.
+
+        Sessions and password end: whoever requested the change had both.
+        """
+        user, email, expires_at = await self.emails.redeem_token(token, "undo")
+        user.email, user.pending_email, user.is_verified = email, None, True
+        await self.users.flush()
+        record(self.db, SecurityEvent.EMAIL_CHANGE_UNDONE, user.id, email)
+        await self.change_password(user, NO_PASSWORD)
+        await self.known_clients.forget(email)
+        await self.emails.revoke_tokens(user, "verify")
+        await self.emails.revoke_undo_tokens(user, since=expires_at)
 
     async def reset_password(self, token: str, new_password: SecretStr) -> None:
         """Reset the password with an email token.
@@ -99,10 +128,10 @@ class AccountService:
         """
         owner = await self.emails.get_user_by_token(token, "reset")
         new_hash = await self.users.hash_new_password(new_password, owner.email, owner.full_name)
-        user = await self.emails.redeem_token(token, "reset")
+        user, _, _ = await self.emails.redeem_token(token, "reset")
         user.is_verified = True
         await self.change_password(user, new_hash)
-        await self.emails.send_password_changed(user)
+        await self.emails.notify_of_password(user)
         await self.known_clients.forget(user.email)
         await self.known_clients.add(user.email, self.client_ip)
         await self.rate_limits.clear(
@@ -138,7 +167,7 @@ class AccountService:
             requires_superuser=is_admin_change,
             removes_superuser=_revokes_privileges(user_in),
         )
-        await self._apply(user, user_in, new_hash, actor)
+        await self._apply(user, user_in, new_hash)
         return user
 
     async def delete(self, user: User, current_password: SecretStr | None, actor: Actor) -> None:
@@ -157,8 +186,8 @@ class AccountService:
         The person who registered it has no access any more.
         """
         await self.change_password(user, new_hash)
-        await self.emails.revoke_tokens(user, "verify")
-        user.is_verified = True
+        await self.emails.revoke_tokens(user, "verify", "undo")
+        user.is_verified, user.pending_email = True, None
         await self.users.set_privileges(user, is_active=True, is_superuser=True)
 
     async def change_password(self, user: User, new_hash: str) -> None:
@@ -169,16 +198,22 @@ class AccountService:
         await self.sessions.end_all(user)
         await self.emails.revoke_tokens(user, "reset")
 
-    async def change_email(self, user: User, new_email: str) -> None:
-        """Change the email: it must be verified again, and a notice is sent to the old one."""
-        old_email, was_verified = user.email, user.is_verified
-        user.email, user.is_verified = new_email, False
-        await self.users.flush()
-        record(self.db, SecurityEvent.EMAIL_CHANGED, user.id, new_email)
-        await self.emails.revoke_tokens(user, "verify", "reset")
-        if was_verified:
-            await self.emails.send_email_changed(old_email)
+    async def request_email_change(self, user: User, new_email: str) -> None:
+        """Let the new email take effect when it is verified. The old one can undo it."""
+        await self.users.ensure_email_is_free(new_email, user)
+        user.pending_email = new_email
+        record(self.db, SecurityEvent.EMAIL_CHANGE_REQUESTED, user.id, new_email)
+        await self.emails.notify_of_pending_email(user)
         await self.emails.send_verification(user)
+
+    async def _change_email(self, user: User, email: str, session: TokenPayload | None) -> None:
+        """Let the pending email take effect: all sessions but this one end."""
+        await self.users.ensure_email_is_free(email, user)
+        user.email, user.pending_email = email, None
+        await self.users.flush()
+        record(self.db, SecurityEvent.EMAIL_CHANGED, user.id, email)
+        await self.emails.revoke_tokens(user, "reset")
+        await self.sessions.end_all(user, except_id=session.sid if session else "")
 
     async def _verify_password(
         self, user: User, password: SecretStr | None, *, attempted_by: str
@@ -220,17 +255,16 @@ class AccountService:
         if removes_superuser:
             ensure_other_superuser(user, found)
 
-    async def _apply(
-        self, user: User, user_in: UserUpdate, new_hash: str | None, actor: Actor
-    ) -> None:
+    async def _apply(self, user: User, user_in: UserUpdate, new_hash: str | None) -> None:
         if new_hash:
             await self.change_password(user, new_hash)
-            await self.emails.send_password_changed(user)
+            await self.emails.notify_of_password(user)
         for name, value in user_in.model_dump(exclude_unset=True, exclude=GUARDED_FIELDS).items():
             setattr(user, name, value)
-        if user_in.email and user_in.email != user.email:
-            await self.change_email(user, user_in.email)
-            await self.sessions.end_all(user, except_id=actor.token.sid)
+        if user_in.email == user.email:
+            user.pending_email = None
+        elif user_in.email:
+            await self.request_email_change(user, user_in.email)
         if isinstance(user_in, UserAdminUpdate):
             await self.users.set_privileges(
                 user, is_active=user_in.is_active, is_superuser=user_in.is_superuser
@@ -253,15 +287,13 @@ def _is_own_password(user_in: UserUpdate, user: User, actor: Actor) -> bool:
     return user.id == actor.user.id and user_in.password == user_in.current_password
 
 
-async def _send_requested_token(email: str, purpose: Purpose) -> None:
-    """Send a token if a user has the email, after a delay against user enumeration by timing."""
+async def _send_reset(email: str) -> None:
+    """Send a reset email if a user has the email, after a delay against enumeration by timing."""
     await asyncio.sleep(SystemRandom().uniform(*EMAIL_DELAY_SECONDS))
     async with transaction() as db:
         emails = EmailService(db)
         user = await UserService(db).get_by_email(email)
-        if purpose == "verify" and user and user.is_verified:
-            await emails.rate_limits.refund(RateLimit.EMAIL_PER_RECIPIENT.attempt(email))
-        elif user and user.is_active:
-            await emails.send_token(user, purpose)
+        if user and user.is_active:
+            await emails.send_token(user, "reset", user.email)
     for job in emails.outbox:
         await job()

@@ -1,10 +1,10 @@
-"""Emails: verification, password reset and notices, with single-use tokens."""
+"""Emails: verification, password reset and notices, most of them with a single-use token."""
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
@@ -16,7 +16,21 @@ from app.db.base import utc_now
 from app.models import EmailToken, User
 from app.services.rate_limit_service import RateLimit, RateLimiter
 
-Purpose = Literal["verify", "reset"]
+Purpose = Literal["verify", "reset", "undo"]
+# Emails of the user to which a token must have been sent to be valid; a former one can undo.
+RECIPIENTS: dict[Purpose, ColumnElement[bool]] = {
+    "verify": or_(EmailToken.email == User.email, EmailToken.email == User.pending_email),
+    "reset": EmailToken.email == User.email,
+    "undo": true(),
+}
+
+
+class RedeemedToken(NamedTuple):
+    """A token that was used: its user, and the email to which it was sent."""
+
+    user: User
+    email: str
+    expires_at: datetime
 
 
 class EmailService:
@@ -24,6 +38,8 @@ class EmailService:
 
     Above a rate limit, an email is skipped, and the request succeeds: a failure
     would reveal who is registered, and would keep owners from changing their account.
+    Notices are counted by themselves: other emails, which anybody can request, must not
+    suppress them.
     """
 
     def __init__(self, db: AsyncSession, client_ip: str = "") -> None:
@@ -33,39 +49,42 @@ class EmailService:
         self.outbox: list[Job] = []
 
     async def send_verification(self, user: User) -> None:
-        """Send a verification email."""
-        if await self.is_allowed(user.email):
-            await self.send_token(user, "verify")
+        """Send a verification email to the email of the user, the pending one if there is one."""
+        email = user.pending_email or user.email
+        if await self.is_allowed(email):
+            await self.send_token(user, "verify", email)
 
-    async def send_password_changed(self, user: User) -> None:
+    async def notify_of_password(self, user: User) -> None:
         """Notify the user that the password was changed, perhaps by an attacker."""
-        if user.is_verified and await self.is_allowed(user.email):
+        if await self._is_notice_allowed(user, "password"):
             self._send("password_changed", user.email, link=f"{settings.FRONTEND_URL}/forgot")
 
-    async def send_email_changed(self, old_email: str) -> None:
-        """Notify the old email, a verified one, that it was replaced, perhaps by an attacker."""
-        if await self.is_allowed(old_email):
-            self._send("email_changed", old_email)
+    async def notify_of_pending_email(self, user: User) -> None:
+        """Notify the user of a new email, perhaps of an attacker, with a token to undo it."""
+        if await self._is_notice_allowed(user, "email"):
+            await self.send_token(user, "undo", user.email)
 
-    async def send_token(self, user: User, purpose: Purpose) -> None:
+    async def send_token(self, user: User, purpose: Purpose, email: str) -> None:
         """Send a new token. The caller must have counted the email.
 
         Earlier ones stay valid, so that a stranger who requests another cannot revoke them.
         """
-        token = generate_token()
+        token, lifetime = generate_token(), _lifetime(purpose)
         self.db.add(
             EmailToken(
                 token_hash=hash_token(token),
                 user_id=user.id,
                 purpose=purpose,
-                email=user.email,
-                expires_at=_expires_at(purpose),
+                email=email,
+                expires_at=utc_now() + lifetime,
             )
         )
-        self._send(purpose, user.email, link=f"{settings.FRONTEND_URL}/{purpose}?token={token}")
+        hours, minutes = lifetime // timedelta(hours=1), lifetime // timedelta(minutes=1)
+        link = f"{settings.FRONTEND_URL}/{purpose}?token={token}"
+        self._send(purpose, email, link=link, hours=str(hours), minutes=str(minutes))
 
     async def is_allowed(self, recipient: str) -> bool:
-        """Count an email, whatever its kind; return whether both rate limits allow it."""
+        """Count a verification or reset email; return whether both rate limits allow it."""
         attempts = (
             RateLimit.EMAIL_PER_IP.attempt(self.client_ip),
             RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient),
@@ -74,7 +93,7 @@ class EmailService:
 
     async def get_user_by_token(self, token: str, purpose: Purpose, *, lock: bool = False) -> User:
         """Return the active user to whom the token was sent."""
-        own = and_(EmailToken.user_id == User.id, EmailToken.email == User.email, User.is_active)
+        own = and_(EmailToken.user_id == User.id, RECIPIENTS[purpose], User.is_active)
         users = select(User).join(EmailToken, own).where(_is_valid(token, purpose))
         if lock:
             users = users.with_for_update(of=User).execution_options(populate_existing=True)
@@ -83,35 +102,45 @@ class EmailService:
             raise InvalidEmailTokenError
         return user
 
-    async def redeem_token(self, token: str, purpose: Purpose) -> User:
-        """Use up a token, and return its user. Only one of concurrent uses succeeds."""
+    async def redeem_token(self, token: str, purpose: Purpose) -> RedeemedToken:
+        """Use up a token. Only one of concurrent uses succeeds."""
         user = await self.get_user_by_token(token, purpose, lock=True)  # locks before it writes
-        used = delete(EmailToken).where(_is_valid(token, purpose)).returning(EmailToken.user_id)
-        if await self.db.scalar(used) is None:
+        used = delete(EmailToken).where(_is_valid(token, purpose))
+        found = await self.db.execute(used.returning(EmailToken.email, EmailToken.expires_at))
+        if (row := found.one_or_none()) is None:
             raise InvalidEmailTokenError
-        return user
+        return RedeemedToken(user, row.email, row.expires_at)
 
     async def revoke_tokens(self, user: User, *purposes: Purpose) -> None:
         """Revoke the tokens of the user for some purposes."""
         own = and_(EmailToken.user_id == user.id, EmailToken.purpose.in_(purposes))
         await self.db.execute(delete(EmailToken).where(own))
 
+    async def revoke_undo_tokens(self, user: User, *, since: datetime) -> None:
+        """Revoke the undo tokens that expire at this time or later: those of later changes."""
+        own = and_(EmailToken.user_id == user.id, EmailToken.purpose == "undo")
+        await self.db.execute(delete(EmailToken).where(own, EmailToken.expires_at >= since))
+
     async def purge(self) -> None:
         """Delete tokens that have expired."""
         await self.db.execute(delete(EmailToken).where(EmailToken.expires_at < utc_now()))
 
+    async def _is_notice_allowed(self, user: User, kind: str) -> bool:
+        """Count a notice, which only a verified email gets; return whether the limit allows it."""
+        attempt = RateLimit.EMAIL_PER_RECIPIENT.attempt(user.email, kind)
+        return user.is_verified and await self.rate_limits.try_consume(attempt)
+
     def _send(self, template: str, recipient: str, **values: str) -> None:
-        hours, minutes = settings.VERIFY_EXPIRE_HOURS, settings.RESET_EXPIRE_MINUTES
-        message = render(template, recipient, hours=str(hours), minutes=str(minutes), **values)
-        self.outbox.append(partial(send, message))
+        self.outbox.append(partial(send, render(template, recipient, **values)))
 
 
-def _expires_at(purpose: Purpose) -> datetime:
+def _lifetime(purpose: Purpose) -> timedelta:
     lifetimes: dict[Purpose, timedelta] = {
         "verify": timedelta(hours=settings.VERIFY_EXPIRE_HOURS),
         "reset": timedelta(minutes=settings.RESET_EXPIRE_MINUTES),
+        "undo": timedelta(hours=settings.UNDO_EXPIRE_HOURS),
     }
-    return utc_now() + lifetimes[purpose]
+    return lifetimes[purpose]
 
 
 def _is_valid(token: str, purpose: Purpose) -> ColumnElement[bool]:

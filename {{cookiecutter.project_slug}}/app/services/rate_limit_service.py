@@ -27,8 +27,11 @@ class RateLimit(Enum):
     PASSWORD_CONFIRMATION_PER_SESSION = ("PASSWORD_CONFIRMATION_RATE_PER_SESSION", "session")
     REGISTRATION_PER_IP = ("REGISTRATION_RATE_PER_IP", "client IP")
     EMAIL_CHANGE_PER_USER = ("EMAIL_CHANGE_RATE_PER_USER", "user")
-    EMAIL_PER_IP = ("EMAIL_RATE_PER_IP", "client IP, over all kinds of email")
-    EMAIL_PER_RECIPIENT = ("EMAIL_RATE_PER_RECIPIENT", "recipient, over all kinds of email")
+    EMAIL_PER_IP = ("EMAIL_RATE_PER_IP", "client IP, over all kinds of email but notices")
+    EMAIL_PER_RECIPIENT = (
+        "EMAIL_RATE_PER_RECIPIENT",
+        "recipient, over all kinds of email; each kind of notice by itself",
+    )
 
     def __init__(self, setting: str, per: str) -> None:
         self.setting = setting

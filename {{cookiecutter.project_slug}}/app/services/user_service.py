@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, Row, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, union
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from app.core.exceptions import (
 from app.core.password_policy import reject_guessable
 from app.core.passwords import hash_password
 from app.core.security_log import SecurityEvent
-from app.db.base import columns
+from app.db.base import columns, utc_now
 from app.db.errors import is_unique_violation
 from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
@@ -69,6 +69,7 @@ class UserService:
         user.hashed_password = await self.hash_new_password(
             user_in.password, user.email, user.full_name
         )
+        await self.ensure_email_is_free(user.email)
         self.db.add(user)
         await self.flush()
         record(self.db, SecurityEvent.ACCOUNT_REGISTERED, user.id, user.email)
@@ -83,6 +84,19 @@ class UserService:
         reject_guessable(password, email, full_name)
         await commit_and_release(self.db)
         return await hash_password(password.get_secret_value())
+
+    async def ensure_email_is_free(self, email: str, user: User | None = None) -> None:
+        """Reject an email that another user has, or had and can still get back.
+
+        Raises:
+            EmailTakenError: if there is such a user.
+        """
+        owners = select(User.id).where(User.email == email)
+        can_undo = and_(EmailToken.purpose == "undo", EmailToken.expires_at > utc_now())
+        former = select(EmailToken.user_id).where(EmailToken.email == email, can_undo)
+        found = await self.db.scalars(union(owners, former))
+        if set(found) - {user and user.id}:
+            raise EmailTakenError
 
     async def set_privileges(
         self, user: User, *, is_active: bool | None = None, is_superuser: bool | None = None
@@ -135,7 +149,7 @@ class UserService:
         """Write pending changes.
 
         Raises:
-            EmailTakenError: if the unique index rejects the email. A query before would race.
+            EmailTakenError: if the unique index rejects the email. A query before may race.
         """
         try:
             await self.db.flush()

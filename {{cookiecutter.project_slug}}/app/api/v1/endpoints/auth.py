@@ -5,6 +5,7 @@ from app.api.routing import Router
 from app.core.exceptions import (
     CurrentPasswordError,
     EmailNotVerifiedError,
+    EmailTakenError,
     GuessablePasswordError,
     InactiveUserError,
     InvalidCredentialsError,
@@ -19,7 +20,7 @@ from app.dependencies import (
     CurrentToken,
     CurrentUser,
     LoginFormBody,
-    OptionalUser,
+    OptionalActor,
     RefreshFormBody,
     SessionId,
     Sessions,
@@ -29,6 +30,7 @@ from app.schemas.auth import (
     ResetPasswordRequest,
     SessionRead,
     TokenPair,
+    UndoEmailChangeRequest,
     VerifiedEmail,
     VerifyEmailRequest,
 )
@@ -90,7 +92,7 @@ async def forgot_password(body: ForgotPasswordRequest, accounts: Accounts) -> No
 
     Above a rate limit, none is sent; the tokens of earlier ones are still valid.
     """
-    await accounts.request_email_token(body.email, "reset")
+    await accounts.request_reset(body.email)
 
 
 @router.post(
@@ -105,15 +107,18 @@ async def reset_password(body: ResetPasswordRequest, accounts: Accounts) -> None
 
 @router.post(
     "/email/verify",
-    responses=problems(InvalidEmailTokenError, CurrentPasswordError, RateLimitedError),
+    responses=problems(
+        InvalidEmailTokenError, CurrentPasswordError, EmailTakenError, RateLimitedError
+    ),
 )
 async def verify_email(
-    body: VerifyEmailRequest, caller: OptionalUser, accounts: Accounts
+    body: VerifyEmailRequest, caller: OptionalActor, accounts: Accounts
 ) -> VerifiedEmail:
-    """Verify an email with the token from the verification email.
+    """Verify an email with the token from the verification email. A new email takes effect.
 
-    Send an access token of the account or its password as well: otherwise, sessions and password
-    end, because somebody else may have registered with the email.
+    Send an access token of the account or its password as well. A new email requires it;
+    without it, the verification of the first email ends sessions and password, because
+    somebody else may have registered with it.
     """
     user = await accounts.verify_email(body.token, body.password, caller)
     return VerifiedEmail(has_password=bool(user.hashed_password))
@@ -122,4 +127,13 @@ async def verify_email(
 @router.post("/email/verify/request", status_code=202)
 async def request_email_verification(me: CurrentUser, accounts: Accounts) -> None:
     """Request another verification email. Above a rate limit, none is sent."""
-    await accounts.request_email_token(me.email, "verify")
+    await accounts.request_verification(me)
+
+
+@router.post("/email/undo", status_code=204, responses=problems(InvalidEmailTokenError))
+async def undo_email_change(body: UndoEmailChangeRequest, accounts: Accounts) -> None:
+    """Undo a change of the email with the token that was sent to the old one.
+
+    Sessions and password end: reset the password then.
+    """
+    await accounts.undo_email_change(body.token)
