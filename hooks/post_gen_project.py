@@ -19,6 +19,7 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "Dockerfile": {"deployment": ("docker", "kubernetes")},
     ".dockerignore": {"deployment": ("docker", "kubernetes")},
     "compose.yaml": {"deployment": ("docker", "kubernetes")},
+    "nginx.conf": {"deployment": ("docker", "kubernetes")},
     "kubernetes": {"deployment": ("kubernetes",)},
 }
 

@@ -29,7 +29,7 @@ from tests.conftest import (
 
 PAIRS = [dict(zip(CHOICES, values, strict=True)) for values in AllPairs(list(CHOICES.values()))]
 
-DOCKER = {"Dockerfile", ".dockerignore", "compose.yaml"}
+DOCKER = {"Dockerfile", ".dockerignore", "compose.yaml", "nginx.conf"}
 MANIFESTS = {"kubernetes/service.yaml"}
 # The files that belong to one answer only.
 OPTIONAL_FILES: dict[tuple[str, str], set[str]] = {

@@ -210,6 +210,9 @@ def walk(url: str, log: Callable[[], str]) -> set[str]:
         session = call("GET /api/v1/auth/sessions").json()[1]["id"]
         call("DELETE /api/v1/auth/sessions/{session_id}", session, code=204)
         call("POST /api/v1/auth/logout", code=204)
+        walker.log_in(ANN["email"])
+        call("PATCH /api/v1/users/me", email="ann.lee@example.com", current_password=PASSWORD)
+        call("POST /api/v1/auth/email/undo", code=204, token=emailed_token(log, "undo"))
         call("POST /api/v1/auth/password/forgot", code=202, email=ANN["email"])
         reset = emailed_token(log, "reset")
         call(
