@@ -17,16 +17,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
 from app.db.session import build_engine
-from app.models import RateLimitCounter, User, UserSession
+from app.models import RateLimitCounter, User
 from app.services.rate_limit_service import RateLimit, RateLimiter
-from app.services.session_service import SessionService
-from tests.conftest import HASHED
 from tests.helpers import API, CONFIRMED, NEW_USER, PASSWORD
+from tests.slow.accounts import count_sessions
 from tests.slow.conftest import on_postgresql
 from tests.slow.server import Server, serving
 
@@ -86,20 +85,6 @@ def test_new_user_registers_logs_in_and_deletes_the_account(api: httpx2.Client) 
     assert api.get("/users/me").status_code == 401
 
 
-async def test_only_one_of_concurrent_registrations_of_an_email_succeeds(server: str) -> None:
-    async def register(number: int) -> int:
-        email = "".join(
-            c.upper() if number >> i & 1 else c for i, c in enumerate("racer@example.com")
-        )
-        body = NEW_USER | {"email": email, "password": PASSWORD}
-        return (await client.post("/users/", json=body)).status_code
-
-    async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
-        codes = await asyncio.gather(*map(register, range(20)))
-
-    assert Counter(codes) == {201: 1, 409: 19}
-
-
 def register(api: httpx2.Client, name: str) -> dict[str, str]:
     """Register and log in, and return the tokens."""
     body = NEW_USER | {"email": f"{name}@example.com", "password": PASSWORD}
@@ -121,33 +106,7 @@ def test_replayed_refresh_token_ends_the_session_durably(api: httpx2.Client, dat
     assert refresh(api, tokens).status_code == 401
 
     assert refresh(api, renewed).status_code == 401
-    assert asyncio.run(sessions_of(database, "replay@example.com")) == 0
-
-
-async def sessions_of(database: str, email: str) -> int:
-    """Count the sessions of a user, on another connection."""
-    engine = build_engine(database)
-    async with engine.connect() as connection:
-        mine = select(func.count()).select_from(UserSession).join(User).where(User.email == email)
-        found = await connection.scalar(mine)
-    await engine.dispose()
-    return found or 0
-
-
-async def test_only_one_of_concurrent_uses_of_a_refresh_token_succeeds(server: str) -> None:
-    async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
-        body = NEW_USER | {"email": "many@example.com", "password": PASSWORD}
-        await client.post("/users/", json=body)
-        login = await client.post(
-            "/auth/login", data={"username": body["email"], "password": PASSWORD}
-        )
-        form = {"grant_type": "refresh_token", "refresh_token": login.json()["refresh_token"]}
-        responses = await asyncio.gather(
-            *(client.post("/auth/refresh", data=form) for _ in range(10))
-        )
-
-    codes = Counter(response.status_code for response in responses)
-    assert codes == {200: 1, 401: 9}
+    assert asyncio.run(count_sessions(database, "replay@example.com")) == 0
 
 
 async def test_logins_do_not_wait_for_one_client_that_registers_as_fast_as_it_can(
@@ -239,6 +198,16 @@ def test_rejected_websocket_is_logged_once_without_its_query(database: str, tmp_
     assert "Hidden1Token" not in log.read_text()
 
 
+def test_server_itself_rejects_what_is_no_http_request(server: str) -> None:
+    url = httpx2.URL(server)
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        connection.sendall(b"GET /%%zz HTTP/9\r\n\r\n")
+        response = connection.recv(1000)
+
+    assert response.startswith(b"HTTP/1.1 400")
+    assert b"x-request-id" not in response  # as the README says
+
+
 async def test_service_responds_while_passwords_are_verified(server: str) -> None:
     async with httpx2.AsyncClient(base_url=server, timeout=30) as client:
 
@@ -256,47 +225,6 @@ async def test_service_responds_while_passwords_are_verified(server: str) -> Non
 
     assert await logins == [401] * 8  # every password was verified
     assert statistics.quantiles(times, n=20)[-1] < 0.1  # seconds
-
-
-async def test_concurrent_removals_of_the_last_two_superusers_leave_one(
-    server: str, database: str
-) -> None:
-    async with httpx2.AsyncClient(base_url=f"{server}{API}", timeout=30) as client:
-        for number in range(3):
-            tokens = await create_superusers(database, f"first{number}", f"second{number}")
-            headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
-
-            responses = await asyncio.gather(
-                *(
-                    client.request("DELETE", "/users/me", headers=header, json=CONFIRMED)
-                    for header in headers
-                )
-            )
-
-            assert sorted(response.status_code for response in responses) == [204, 409]
-            await delete_superusers(database)
-
-
-async def create_superusers(database: str, *names: str) -> list[str]:
-    """Create superusers with a session each, and return their access tokens."""
-    engine, root = build_engine(database), {"hashed_password": HASHED, "is_superuser": True}
-    async with AsyncSession(engine) as db:
-        users = [User(email=f"{name}@example.com", full_name=name, **root) for name in names]
-        db.add_all(users)
-        await db.flush()
-        tokens = [(await SessionService(db).create(user.id)).access_token for user in users]
-        await db.commit()
-    await engine.dispose()
-    return tokens
-
-
-async def delete_superusers(database: str) -> None:
-    """Delete all superusers."""
-    engine = build_engine(database)
-    async with AsyncSession(engine) as db:
-        await db.execute(delete(User).where(User.is_superuser))
-        await db.commit()
-    await engine.dispose()
 
 
 def test_sigterm_turns_readiness_503_before_the_server_stops(database: str, tmp_path: Path) -> None:
