@@ -316,14 +316,18 @@ def test_opentelemetry_exports_without_rejected_input(project: Project) -> None:
         }
         with project.serve(*SERVE, str(free_port()), **variables) as server:
             weak = ANN | {"email": "traced@example.com", "password": "weakpassword"}
-            assert httpx2.post(f"{server.url}/api/v1/users/", json=weak).status_code == 422
+            users = f"{server.url}/api/v1/users/"
+            assert httpx2.post(users, json=weak).status_code == 422
+            for path in ("", "nowhere", "me"):
+                assert httpx2.get(f"{users}{path}?password=weakpassword").is_error
             time.sleep(1)
         collector.shutdown()
 
     assert Collector.received.keys() == {"/v1/traces", "/v1/metrics"}
     for body in Collector.received.values():
         assert b"/api/v1/users/" in body
-        assert b"weakpassword" not in body
+        assert b"weakpassword" not in body, re.findall(rb"[ -~]{4,}", body)
+    assert b"REDACTED" in Collector.received["/v1/traces"]
 
 
 def find_browser() -> str | None:

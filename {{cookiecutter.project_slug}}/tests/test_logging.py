@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from httpx2 import AsyncClient
+from opentelemetry import trace
 
 from app.core.logging import configure_logging, request_id
 from app.models import User
@@ -86,6 +87,29 @@ def test_log_records_are_readable_in_development(
     logging.getLogger("app.x").info("Hello")
 
     assert capsys.readouterr().err.endswith("INFO    app.x [-] Hello\n")
+
+
+class RecordingSpan(trace.NonRecordingSpan):
+    """A span of OpenTelemetry that keeps its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(trace.INVALID_SPAN_CONTEXT)
+        self.attributes: dict[str, object] = {}
+
+    def set_attribute(self, key: str, value: object) -> None:
+        """Keep an attribute."""
+        self.attributes[key] = value
+
+
+async def test_span_of_a_rejected_request_has_no_query(client: AsyncClient) -> None:
+    span = RecordingSpan()
+    with trace.use_span(span):
+        await client.get("/health/live")
+        assert span.attributes == {}
+
+        await client.get("/nowhere?password=Hidden1Horse")
+
+    assert span.attributes == {"url.query": "REDACTED"}
 
 
 def test_line_of_the_server_about_a_websocket_has_a_query_and_is_not_logged(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 
+from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY, RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,6 +66,9 @@ class RequestContextMiddleware:
             elif message["type"] in RESPONSE_STARTS:
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id.get()
+                if status >= HTTPStatus.BAD_REQUEST and scope.get("query_string"):
+                    # A rejected query may hold anything, a password too.
+                    trace.get_current_span().set_attribute("url.query", "REDACTED")
             await send(message)
 
         try:
