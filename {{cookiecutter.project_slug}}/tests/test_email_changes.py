@@ -1,5 +1,6 @@
 """Email changes: a new email is pending until it is verified, and the old one can undo it."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -271,6 +272,21 @@ async def test_emails_that_a_stranger_requests_do_not_suppress_a_notice(
 
     subjects = [message["Subject"].split()[0] for message in inbox.messages]
     assert sorted(subjects) == ["A", "Reset", "Your"]
+
+
+async def test_email_rate_limit_holds_for_email_changes(
+    as_ann: AsyncClient, as_bob: AsyncClient, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="2/3600")
+    for _ in range(3):
+        for user in (as_ann, as_bob):
+            assert (await user.patch("/users/me", json=CHANGE)).is_success
+
+    assert Counter(str(message["To"]) for message in inbox.messages) == {
+        NEW: 2,
+        OLD: 2,
+        "bob@example.com": 2,
+    }
 
 
 async def test_superuser_changes_the_email_of_a_user_who_then_verifies_it(
