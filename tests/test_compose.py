@@ -1,12 +1,15 @@
 """Compose: the proxy in front of the service, and the role that it has in the database."""
 
 import re
+import shutil
 import socket
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx2
 import pytest
@@ -21,28 +24,44 @@ LOGIN = {"username": "ann@example.com", "password": "Wrong1Horse"}
 
 
 @pytest.fixture(scope="module")
-def proxy(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Yield the proxy, in front of a server that trusts it."""
+def service(bake: Bake) -> Iterator[tuple[Project, Server]]:
+    """Yield a project and its server, which trusts a proxy on this machine."""
     project = Project(bake(database="sqlite", deployment="docker"))
     project.run("make", "migrate")
-    config = (project.folder / "nginx.conf").read_text(encoding="utf-8")
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     serve = ("uvicorn", "app.main:app", "--no-proxy-headers", "--port", str(free_port()))
-    with project.serve(*serve, TRUSTED_PROXIES="127.0.0.0/8") as service:
-        for old, new in {
-            "http://service:8000": service.url,
-            "listen 8080": f"listen 127.0.0.1:{port}",
-            "_timeout 10s": f"_timeout {LIMIT_SECONDS}s",
-        }.items():
-            assert old in config
-            config = config.replace(old, new)
-        (folder / "nginx.conf").write_text(config, encoding="utf-8")
-        options = "daemon off; pid pid; error_log stderr;"
-        command = f"{NGINX} -p . -c nginx.conf -g '{options}'"
-        shell = f"echo running on http://127.0.0.1:{port}; exec {command}"
-        with running(("sh", "-c", shell), folder, environment()) as server:
-            _wait_for(server.url)
-            yield server
+    with project.serve(*serve, TRUSTED_PROXIES="127.0.0.0/8") as server:
+        yield project, server
+
+
+@pytest.fixture(scope="module")
+def proxy(service: tuple[Project, Server]) -> Iterator[Server]:
+    """Yield the proxy in front of the service."""
+    with proxy_of(*service) as server:
+        yield server
+
+
+@contextmanager
+def proxy_of(
+    project: Project, service: Server, changes: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Server]:
+    """Yield a proxy in front of a server, with changes of its configuration."""
+    port, folder = free_port(), Path(tempfile.mkdtemp(prefix="nginx-"))
+    config = (project.folder / "nginx.conf").read_text(encoding="utf-8")
+    for old, new in {
+        "http://service:8000": service.url,
+        "listen 8080": f"listen 127.0.0.1:{port}",
+        "_timeout 10s": f"_timeout {LIMIT_SECONDS}s",
+        **changes,
+    }.items():
+        assert old in config
+        config = config.replace(old, new)
+    (folder / "nginx.conf").write_text(config, encoding="utf-8")
+    command = f"{NGINX} -p . -c nginx.conf -g 'daemon off; pid pid; error_log stderr;'"
+    shell = f"echo running on http://127.0.0.1:{port}; exec {command}"
+    with running(("sh", "-c", shell), folder, environment()) as server:
+        _wait_for(server.url)
+        yield server
+    shutil.rmtree(folder)
 
 
 def _wait_for(url: str) -> None:
@@ -90,6 +109,38 @@ def test_no_forwarded_header_moves_a_client_to_another_bucket(proxy: Server) -> 
         codes.append(response.status_code)
 
     assert codes == [401] * 5 + [429]
+
+
+def test_proxy_in_front_names_the_client(service: tuple[Project, Server]) -> None:
+    trusted = {"# set_real_ip_from 203.0.113.7": "set_real_ip_from 127.0.0.0/8"}
+    with proxy_of(*service, trusted) as proxy:
+        codes = [log_in(proxy, f"198.51.100.1, 203.0.113.{number}") for number in range(6)]
+        codes += [log_in(proxy, f"198.51.100.{number}, 203.0.113.9") for number in range(6)]
+
+    assert codes == [401] * 6 + [401] * 5 + [429]
+
+
+def log_in(proxy: Server, forwarded: str) -> int:
+    """Log in with a wrong password, through a proxy that sets X-Forwarded-For."""
+    headers = {"X-Forwarded-For": forwarded, "X-Real-IP": forwarded[:12]}
+    body = LOGIN | {"username": "bob@example.com"}
+    return httpx2.post(f"{proxy.url}/api/v1/auth/login", data=body, headers=headers).status_code
+
+
+def test_proxy_forwards_no_upgrade_but_that_of_a_websocket(proxy: Server) -> None:
+    body = LOGIN | {"username": "carl@example.com"}
+    upgrade = {"Connection": "Upgrade", "Upgrade": "h2c"}
+
+    response = httpx2.post(f"{proxy.url}/api/v1/auth/login", data=body, headers=upgrade)
+
+    assert response.status_code == 401  # the body has arrived
+
+
+def test_compose_publishes_the_proxy_only(service: tuple[Project, Server]) -> None:
+    project, _ = service
+    services = yaml.safe_load((project.folder / "compose.yaml").read_text())["services"]
+
+    assert [name for name, options in services.items() if "ports" in options] == ["proxy"]
 
 
 def test_service_is_no_superuser_of_the_database(bake: Bake) -> None:

@@ -242,6 +242,8 @@ def test_image_and_its_health_check_use_the_port_of_the_platform(
     )
 
     assert f"--port {port or 8000} " in started.stdout
+    for option in ("no-server-header", "no-proxy-headers", "timeout-graceful-shutdown 20"):
+        assert f" --{option}" in started.stdout
     assert "Connection refused" in probe.stderr  # and not an error of the script
     assert "\nENV " in dockerfile
     assert "PORT=8000" in dockerfile

@@ -108,6 +108,12 @@ def test_migrations_are_complete_and_work_both_ways(project: Project) -> None:
     project.run("alembic", "upgrade", "head")
 
 
+def test_vulnerable_dependencies_of_python_jose_are_not_installed(project: Project) -> None:
+    find = "from importlib.util import find_spec; print(find_spec('ecdsa'), find_spec('rsa'))"
+
+    assert project.run("python", "-c", find).split() == ["None", "None"]
+
+
 def test_commands_work_with_uv_run(project: Project) -> None:
     assert "(head)" in project.run(UV, "run", "alembic", "current")
     assert project.run(UV, "run", "ruff", "--version")
@@ -194,7 +200,7 @@ def walk(url: str, log: Callable[[], str]) -> set[str]:
         call("GET /health/ready")
         ann = call("POST /api/v1/users/", code=201, **ANN).json()["id"]
         verify = emailed_token(log, "verify")
-        call("POST /api/v1/auth/email/verify", token=verify, password=PASSWORD)
+        call("POST /api/v1/auth/email/verify", token=verify, current_password=PASSWORD)
         tokens = walker.log_in(ANN["email"])
         refresh_token = tokens["refresh_token"]
         call("POST /api/v1/auth/refresh", grant_type="refresh_token", refresh_token=refresh_token)

@@ -1,11 +1,12 @@
 """Administrative commands: `python -m app.cli --help`."""
 
 import asyncio
-import logging
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from getpass import GetPassWarning
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.app_error import AppError
 from app.core.exceptions import DatabaseUnavailableError, UserNotFoundError
+from app.core.logging import configure_command_logging
 from app.db.errors import first_line
 from app.db.session import engine, transaction
 from app.models import User, UserSession
@@ -30,6 +32,7 @@ Work = Callable[[AsyncSession], Awaitable[Result]]
 
 EmailOption = Annotated[str, typer.Option("--email", help="Email of the user.")]
 FullNameOption = Annotated[str, typer.Option("--full-name", help="Display name of the user.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
@@ -50,15 +53,15 @@ cli = typer.Typer(
 
 @cli.callback()
 def configure() -> None:
-    """Turn the log off: the commands print their errors themselves."""
-    logging.basicConfig(level=logging.CRITICAL)
+    """Log security events only: the commands print their errors themselves."""
+    configure_command_logging()
 
 
 @cli.command()
 def create_superuser(
     *, email: EmailOption, full_name: FullNameOption, password_stdin: PasswordStdin = False
 ) -> None:
-    """Create a superuser, or give the user who has the email a new password and these rights.
+    """Create a superuser, or make one of the user who has the email, with this name and password.
 
     Prompts for the password, which the password policy must allow. All sessions of the user end.
     """
@@ -69,16 +72,16 @@ def create_superuser(
 
         async def work(db: AsyncSession) -> bool:
             users = UserService(db)
-            user = await users.get_by_email(user_in.email)
-            if user is None:
+            if await users.get_by_email(user_in.email) is None:
                 await users.create(user_in, is_superuser=True, is_verified=True)
                 return True
-            new_hash = await users.hash_new_password(password, user.email, user.full_name)
-            await _accounts(db).take_over(user, new_hash)
+            new_hash = await users.hash_new_password(password, user_in.email, user_in.full_name)
+            user = await _get_user(db, email)
+            await _accounts(db).take_over(user, new_hash, user_in.full_name)
             return False
 
         is_new = _run(work)
-    done = "created" if is_new else "has a new password, and all sessions have ended"
+    done = "created" if is_new else "has a new name and password; all sessions have ended"
     typer.echo(f"Superuser {user_in.email} {done}.")
 
 
@@ -92,8 +95,7 @@ def set_password(*, email: EmailOption, password_stdin: PasswordStdin = False) -
             user = await _get_user(db, email)
             users = UserService(db)
             new_hash = await users.hash_new_password(new, user.email, user.full_name)
-            accounts = _accounts(db)
-            await accounts.change_password(user, new_hash)
+            await _accounts(db).change_password(await _get_user(db, email), new_hash)
 
         _run(work)
     typer.echo("Password set. All sessions have ended.")
@@ -128,8 +130,10 @@ def demote(*, email: EmailOption) -> None:
 
 
 @cli.command()
-def delete(*, email: EmailOption) -> None:
+def delete(*, email: EmailOption, yes: Yes = False) -> None:
     """Delete a user and everything that belongs to it."""
+    if not yes:
+        typer.confirm(f"Delete {email}, and everything that belongs to it?", abort=True)
     _change(email, UserService.delete)
     typer.echo("User deleted.")
 
@@ -187,8 +191,10 @@ def _accounts(db: AsyncSession) -> AccountService:
 
 
 async def _get_user(db: AsyncSession, email: str) -> User:
-    user = await UserService(db).get_by_email(_parse_email(email))
-    if user is None:
+    """Return the user who has the email, and lock it: the email may change meanwhile."""
+    users, parsed = UserService(db), _parse_email(email)
+    user = await users.get_by_email(parsed)
+    if user is None or user.id not in await users.lock(user) or user.email != parsed:
         raise UserNotFoundError
     return user
 
@@ -201,7 +207,12 @@ def _parse_email(email: str) -> str:
 def _read_password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+        except GetPassWarning:
+            return _fail("There is no terminal to ask for the password: use --password-stdin.")
 
 
 @contextmanager
@@ -223,7 +234,7 @@ def _plain_errors() -> Generator[None]:
         _fail(error.detail)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(1)
 

@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         168, gt=0, le=MAX_HOURS, description="Hours in which the old email can undo its change"
     )
     RESET_EXPIRE_MINUTES: int = Field(
-        30, gt=0, le=MAX_MINUTES, description="Lifetime of a password reset token in minutes"
+        60, gt=0, le=MAX_MINUTES, description="Lifetime of a password reset token in minutes"
     )
 
     SMTP_HOST: Hostname = Field(
@@ -197,6 +197,25 @@ class Settings(BaseSettings):
             raise invalid(message)
         quoted = QUOTED.fullmatch(value)
         return quoted[quoted.lastindex or 0] if quoted else value.strip()
+
+    @field_validator("UNDO_EXPIRE_HOURS")
+    @classmethod
+    def _outlasts_the_verification(cls, hours: int, others: ValidationInfo) -> int:
+        if hours < others.data.get("VERIFY_EXPIRE_HOURS", 0):
+            message = "must not be less than VERIFY_EXPIRE_HOURS, in which a change takes effect"
+            raise invalid(message)
+        return hours
+
+    @field_validator("EMAIL_RATE_PER_RECIPIENT")
+    @classmethod
+    def _lets_owners_recover(cls, rate: Rate, others: ValidationInfo) -> Rate:
+        if rate.seconds > 60 * others.data.get("RESET_EXPIRE_MINUTES", MAX_MINUTES):
+            message = (
+                "must not have a longer time than RESET_EXPIRE_MINUTES: strangers could request "
+                "all emails, and the tokens in them would expire before another one is sent"
+            )
+            raise invalid(message)
+        return rate
 
     @field_validator("SMTP_HOST")
     @classmethod

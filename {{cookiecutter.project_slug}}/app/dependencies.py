@@ -69,11 +69,11 @@ CurrentToken = Annotated[TokenPayload, Depends(oauth2_scheme)]
 
 async def get_client_ip(connection: HTTPConnection) -> str:
     """Return the client IP (of IPv6, the /64 network), also behind `TRUSTED_PROXIES`."""
-    peer, port = connection.client or (LOOPBACK, 0)
+    peer = connection.scope.get("peer", LOOPBACK)
     forwarded = ",".join(connection.headers.getlist("X-Forwarded-For"))
     if forwarded and not settings.TRUSTED_PROXIES:
         warn_about_proxy()
-    resolved = resolve_client_ip(peer, port, forwarded, settings.TRUSTED_PROXIES)
+    resolved = resolve_client_ip(peer, forwarded, settings.TRUSTED_PROXIES)
     security_log.client_ip.set(resolved)
     return resolved
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
 from app.api import health
 from app.api.errors import EXCEPTION_HANDLERS
@@ -24,6 +25,8 @@ from app.api.swagger import mount_swagger_ui
 from app.api.v1.router import api_routers
 from app.config import PROJECT, settings
 from app.core.background import repeat, wait_for_all
+from app.core.client_ip import connected_ip
+from app.core.email import warn_if_emails_are_discarded
 from app.core.exceptions import DatabaseUnavailableError, OverloadedError
 from app.core.logging import configure_logging
 from app.core.shutdown import handle_stop_signals
@@ -33,11 +36,21 @@ from app.services import purge_service
 SHUTDOWN_TIMEOUT = 10  # seconds that background tasks have to finish
 
 
+class Service(FastAPI):
+    """The app, which notes the IP address that is connected before anything wraps `receive`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        scope["peer"] = connected_ip(scope, receive)
+        await super().__call__(scope, receive, send)
+
+
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     """Set up logging, signals and the purge; at shutdown, finish tasks and close the pools."""
     configure_logging()
     handle_stop_signals()
+    warn_if_emails_are_discarded()
     purging = asyncio.create_task(repeat(purge_service.purge_in_background, purge_service.INTERVAL))
     yield
     purging.cancel()
@@ -69,7 +82,7 @@ def middlewares() -> list[Middleware]:
 def create_app() -> FastAPI:
     """Application factory: return the FastAPI app, configured by `app.config.settings`."""
     mimetypes.init()  # reads files, which would block the event loop in a request
-    app = FastAPI(
+    app = Service(
         title=settings.PROJECT_NAME,
         description=PROJECT["description"],
         version=PROJECT["version"],

@@ -1,6 +1,7 @@
 """Helpers that several test files share."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -75,10 +76,22 @@ async def running(app: FastAPI) -> AsyncGenerator[ASGIApp]:
     await lifespan
 
 
+def transport_to(app: ASGIApp, client_ip: str = "127.0.0.1") -> ASGITransport:
+    """Return a transport to an app, whose unhandled errors are logged as by a server."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception:
+            logging.getLogger("tests").exception("Unhandled error")
+            raise
+
+    return ASGITransport(app=run, client=(client_ip, 1), raise_app_exceptions=False)
+
+
 def client_for(app: ASGIApp) -> AsyncClient:
     """Return a client of an app."""
-    transport = ASGITransport(app=app, raise_app_exceptions=False)
-    return AsyncClient(transport=transport, base_url="http://test")
+    return AsyncClient(transport=transport_to(app), base_url="http://test")
 
 
 async def talk(app: ASGIApp, path: str, *texts: str, **headers: str) -> list[Message]:

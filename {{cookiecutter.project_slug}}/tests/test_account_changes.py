@@ -1,6 +1,7 @@
 """Account changes: profile, email and password of a PATCH."""
 
 import json
+from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
@@ -10,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import passwords
 from app.models import User, UserSession
 from app.services import account_service, user_service
+from app.services.user_service import UserService
 from tests.conftest import LogIn
 from tests.helpers import CONFIRMED, NEW_PASSWORD, PASSWORD, while_verifying
+
+CHANGED: dict[str, object] = {"email": "new@example.com", "is_superuser": False}
 
 
 def _form(email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, str]:
@@ -153,7 +157,7 @@ async def test_full_hash_queue_does_not_consume_the_password_confirmation_rate_l
 ) -> None:
     body = {"password": NEW_PASSWORD, "current_password": PASSWORD}
     with monkeypatch.context() as overloaded:
-        overloaded.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
+        overloaded.setattr("app.core.passwords.MAX_QUEUE_LENGTH_PER_CLIENT", 0)
         for _ in range(6):
             assert (await as_ann.patch("/users/me", json=body)).status_code == 503
 
@@ -217,3 +221,32 @@ async def test_change_to_the_same_values_is_not_hashed(
     assert (await as_ann.patch("/users/me", json={"email": ann.email})).is_success
     assert (await as_ann.patch("/users/me", json=same_password)).is_success
     assert (await as_ann.get("/users/me")).is_success
+
+
+@pytest.mark.parametrize("field", ["email", "is_superuser"])
+async def test_change_that_requires_the_password_after_all_is_rejected(
+    as_root: AsyncClient, ann: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    ann.is_superuser = True
+    await db.commit()
+    lock = UserService.lock
+
+    async def change_and_lock(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
+        await db.execute(update(User).where(User.id == ann.id).values({field: CHANGED[field]}))
+        await db.commit()
+        return await lock(*arguments, **options)
+
+    body = {"email": ann.email} if field == "email" else {"is_superuser": True}
+    monkeypatch.setattr(UserService, "lock", change_and_lock)
+
+    response = await as_root.patch(f"/users/{ann.id}", json=body)
+
+    assert response.json()["code"] == "current_password"
+
+
+async def test_superuser_needs_the_password_to_change_the_email_of_another(
+    as_root: AsyncClient, ann: User
+) -> None:
+    response = await as_root.patch(f"/users/{ann.id}", json={"email": "new@example.com"})
+
+    assert response.json()["code"] == "current_password"

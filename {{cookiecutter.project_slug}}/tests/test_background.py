@@ -13,6 +13,7 @@ from app.core import background
 from app.db.base import utc_now
 from app.models import KnownClient
 from app.services import purge_service
+from tests.conftest import REAL_PURGE_INTERVAL
 from tests.helpers import running
 
 
@@ -82,3 +83,7 @@ async def test_service_purges_in_the_background(monkeypatch: pytest.MonkeyPatch)
         await is_purged.wait()
 
     assert is_cancelled.is_set()
+
+
+def test_purge_is_repeated_every_hour() -> None:
+    assert REAL_PURGE_INTERVAL == 3600  # seconds

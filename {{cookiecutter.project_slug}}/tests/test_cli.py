@@ -1,21 +1,26 @@
 """Administrative commands, on a database of their own."""
 
 import asyncio
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from getpass import GetPassWarning
 
 import pytest
 from alembic import command
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.core import passwords
 from app.core.passwords import verify_password
 from app.db.base import utc_now
 from app.db.engine import command_engine
 from app.db.session import async_session_factory, engine
 from app.models import Base, EmailToken, KnownClient, RateLimitCounter, User, UserSession
+from app.services import user_service
+from app.services.known_client_service import KnownClients
 from app.services.session_service import SessionService
 from tests.database import temporary_database
 from tests.helpers import NEW_PASSWORD, PASSWORD, alembic_config
@@ -34,7 +39,7 @@ def using(url: str) -> Generator[None]:
 
 
 @pytest.fixture(scope="module")
-def tables() -> Generator[str]:
+def tables(_migrated: None) -> Generator[str]:
     """Yield the URL of a database that has tables."""
     with temporary_database() as url:
         command.upgrade(alembic_config(url), "head")
@@ -95,6 +100,18 @@ async def register(email: str, *, is_verified: bool = False) -> None:
         await db.commit()
 
 
+async def leave_traces(email: str) -> None:
+    """Add a known client, a pending email, and a token that can undo its change."""
+    user = await find(email)
+    token = EmailToken(token_hash="x", user_id=user.id, purpose="undo", email=email)
+    token.expires_at = utc_now() + timedelta(hours=1)
+    async with async_session_factory() as db:
+        db.add(token)
+        await KnownClients(db).add(email, "203.0.113.1")
+        await db.execute(update(User).values(pending_email="squatter@example.com"))
+        await db.commit()
+
+
 def sessions_of(email: str) -> list[str]:
     """Return what `list-sessions` prints."""
     result = run("list-sessions", "--email", email)
@@ -149,17 +166,51 @@ def test_create_superuser_reads_the_password_from_stdin_or_prompt(
 def test_create_superuser_takes_over_an_account_that_somebody_else_registered() -> None:
     asyncio.run(register("root@example.com"))
     asyncio.run(create_sessions("root@example.com", 2))
+    asyncio.run(leave_traces("root@example.com"))
 
     result = run(*CREATE, "--password-stdin", stdin=PASSWORD)
 
     assert result.exit_code == 0, result.stderr
     assert result.stdout == (
-        "Superuser root@example.com has a new password, and all sessions have ended.\n"
+        "Superuser root@example.com has a new name and password; all sessions have ended.\n"
     )
     root = asyncio.run(find("root@example.com"))
     assert (root.is_superuser, root.is_verified, root.is_active) == (True, True, True)
     assert asyncio.run(verify_password(PASSWORD, root.hashed_password)).is_correct
+    assert (root.full_name, root.pending_email) == ("Root", None)
     assert sessions_of("root@example.com") == ["The user has no sessions."]
+    assert asyncio.run(count()) == [0, 0, 0, 0]
+
+
+@pytest.mark.usefixtures("migrated")
+@pytest.mark.parametrize("name", [CREATE, ["set-password", "--email", "root@example.com"]])
+def test_user_whose_email_changes_while_the_password_is_hashed_is_not_found(
+    name: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(register("root@example.com"))
+    hash_password = passwords.hash_password
+
+    async def change_email(password: str) -> str:
+        async with async_session_factory() as db:
+            await db.execute(update(User).values(email="squatter@example.com"))
+            await db.commit()
+        return await hash_password(password)
+
+    monkeypatch.setattr(user_service, "hash_password", change_email)
+
+    assert run(*name, "--password-stdin", stdin=PASSWORD).stderr == "User not found.\n"
+    assert not asyncio.run(find("squatter@example.com")).is_superuser
+
+
+def test_password_is_not_asked_for_without_a_terminal(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warn(*_: object, **__: object) -> None:
+        warnings.warn("visible", GetPassWarning, stacklevel=2)
+
+    monkeypatch.setattr("typer.prompt", warn)
+
+    assert "--password-stdin" in run("set-password", "--email", root).stderr
 
 
 def test_users_are_promoted_demoted_activated_and_deleted(root: str) -> None:
@@ -169,14 +220,14 @@ def test_users_are_promoted_demoted_activated_and_deleted(root: str) -> None:
     unverified = run("promote", *ann)
     assert (unverified.exit_code, unverified.stderr) == (
         1,
-        "The email of the user is not verified.\n",
+        "The email of the user must be verified first.\n",
     )
 
     asyncio.run(register("ann@example.com", is_verified=True))
     assert run("promote", *ann).stdout == "The user is a superuser now.\n"
     assert run("demote", "--email", root).stdout == "The user is no superuser any more.\n"
-    for name in ("demote", "deactivate", "delete"):
-        last = run(name, *ann)
+    for name in (["demote"], ["deactivate"], ["delete", "--yes"]):
+        last = run(*name, *ann)
         assert (last.exit_code, "last" in last.stderr) == (1, True), last.stderr
 
     assert run("promote", "--email", root).exit_code == 0
@@ -184,8 +235,9 @@ def test_users_are_promoted_demoted_activated_and_deleted(root: str) -> None:
     assert not asyncio.run(find("ann@example.com")).is_active
     assert run("activate", *ann).stdout == "User activated.\n"
     assert asyncio.run(find("ann@example.com")).is_active
-    assert run("delete", *ann).stdout == "User deleted.\n"
-    assert run("delete", *ann).stderr == "User not found.\n"
+    assert run("delete", *ann, stdin="n\n").exit_code == 1
+    assert run("delete", *ann, stdin="y\n").stdout.endswith("User deleted.\n")
+    assert run("delete", "--yes", *ann).stderr == "User not found.\n"
 
 
 @pytest.mark.usefixtures("migrated")

@@ -12,7 +12,13 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.mark.parametrize(
     ("origin", "allowed"),
-    [("http://localhost:3000", True), ("http://evil.com", False), ("null", False)],
+    [
+        ("http://localhost:3000", True),
+        ("http://localhost:3001", False),
+        ("https://localhost:3000", False),
+        ("http://evil.com", False),
+        ("null", False),
+    ],
 )
 async def test_cors_allows_configured_origins_only(
     bare_client: AsyncClient,

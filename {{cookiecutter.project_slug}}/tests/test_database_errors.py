@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.exceptions import EmailTakenError
+from app.core.logging import ReadableFormatter
 from app.models import User
 from app.services.user_service import UserService
 from tests.helpers import NEW_USER
@@ -150,3 +151,17 @@ async def test_violation_of_the_unique_email_is_recognized_on_this_database(
 
     with pytest.raises(EmailTakenError):
         await UserService(db).flush()
+
+
+def test_traceback_has_no_values_of_rows() -> None:
+    cause = ValueError("not unique\nDETAIL:  Key (email)=(ann@example.com)\n\nexists already.")
+    text = "INSERT INTO users\nDETAIL:  Failing row contains (bob@example.com)."
+    error = RuntimeError(f"{text}\n[SQL: INSERT INTO users]")
+    error.__cause__ = cause
+
+    traceback = ReadableFormatter().formatException((RuntimeError, error, None))
+
+    assert "@example.com" not in traceback
+    assert "exists already" not in traceback
+    for kept in ("not unique", "INSERT INTO users", "The above exception", "[SQL: INSERT"):
+        assert kept in traceback

@@ -14,7 +14,7 @@ from app.models import EmailToken, User, UserSession
 from app.services import account_service
 from app.services.email_service import EmailService, Purpose, RedeemedToken
 from app.services.user_service import UserService
-from tests.conftest import LogIn, MakeUser, OverrideSettings
+from tests.conftest import ClientFrom, LogIn, MakeUser, OverrideSettings
 from tests.helpers import CONFIRMED, NEW_PASSWORD, NEW_USER, PASSWORD, Inbox, while_verifying
 
 OLD, NEW = "ann@example.com", "new@example.com"
@@ -73,9 +73,9 @@ async def test_new_email_requires_a_session_or_the_password_of_the_account(
 
     for other in (client, as_bob):
         assert await _verify(other, inbox) == 403
-    assert await _verify(client, inbox, password=NEW_PASSWORD) == 403
+    assert await _verify(client, inbox, current_password=NEW_PASSWORD) == 403
     assert await _emails(as_ann) == (OLD, NEW, True)
-    assert await _verify(client, inbox, password=PASSWORD) == 200
+    assert await _verify(client, inbox, current_password=PASSWORD) == 200
     assert (await as_ann.get("/users/me")).status_code == 401
 
 
@@ -181,7 +181,7 @@ async def test_old_email_undoes_a_change(
     for email in (OLD, NEW):
         form = {"username": email, "password": PASSWORD}
         assert (await client.post("/auth/login", data=form)).status_code == 401
-    body = {"token": pending, "password": PASSWORD}
+    body = {"token": pending, "current_password": PASSWORD}
     assert (await client.post("/auth/email/verify", json=body)).status_code == 422
     if is_effective:
         assert (await client.post("/auth/password/reset", json=reset)).status_code == 422
@@ -250,7 +250,7 @@ async def test_email_is_free_when_the_time_to_undo_is_over(
 async def test_lifetime_of_an_undo_token_is_a_setting(
     as_ann: AsyncClient, db: AsyncSession, inbox: Inbox, override_settings: OverrideSettings
 ) -> None:
-    override_settings(UNDO_EXPIRE_HOURS=2)
+    override_settings(UNDO_EXPIRE_HOURS=2, VERIFY_EXPIRE_HOURS=1)
     await as_ann.patch("/users/me", json=CHANGE)
 
     assert "valid for 2 hours" in inbox.text(OLD)
@@ -295,7 +295,7 @@ async def test_superuser_changes_the_email_of_a_user_who_then_verifies_it(
     change = {"email": NEW, "password": NEW_PASSWORD} | CONFIRMED
     assert (await as_root.patch(f"/users/{ann.id}", json=change)).json()["email"] == OLD
 
-    assert await _verify(client, inbox, password=NEW_PASSWORD) == 200
+    assert await _verify(client, inbox, current_password=NEW_PASSWORD) == 200
 
 
 async def test_email_change_keeps_the_verification_that_happened_meanwhile(
@@ -310,3 +310,81 @@ async def test_email_change_keeps_the_verification_that_happened_meanwhile(
     await as_ann.patch("/users/me", json=CHANGE)
 
     assert await _emails(as_ann) == (OLD, NEW, True)
+
+
+async def test_emails_that_a_client_may_not_send_do_not_use_up_those_of_the_recipient(
+    client_from: ClientFrom, ann: User, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_RECIPIENT="1/60", EMAIL_RATE_PER_IP="1/60")
+    stranger, owner = client_from("203.0.113.1"), client_from("203.0.113.2")
+    for email in ("nobody@example.com", ann.email, NEW, NEW):
+        await stranger.post("/auth/password/forgot", json={"email": email})
+
+    await owner.post("/auth/password/forgot", json={"email": ann.email})
+    registered = await client_from("203.0.113.3").post("/users/", json=NEW_USER)
+
+    assert registered.is_success
+    assert sorted(message["To"] for message in inbox.messages) == [OLD, NEW]
+
+
+@pytest.mark.parametrize("recovery", ["reset", "verification", "change"])
+async def test_recovery_of_an_account_ends_a_pending_email(
+    client: AsyncClient, log_in: LogIn, unverified_ann: User, inbox: Inbox, recovery: str
+) -> None:
+    as_attacker = await log_in(unverified_ann)
+    await as_attacker.patch("/users/me", json=CHANGE)
+    pending = {"token": inbox.token(NEW)}
+    if recovery == "reset":
+        await client.post("/auth/password/forgot", json={"email": OLD})
+        reset = {"token": inbox.token(OLD), "new_password": NEW_PASSWORD}
+        assert (await client.post("/auth/password/reset", json=reset)).is_success
+    elif recovery == "verification":
+        await as_attacker.patch("/users/me", json={"email": OLD})
+        await as_attacker.post("/auth/email/verify/request")
+        await as_attacker.patch("/users/me", json=CHANGE)
+        assert await _verify(client, inbox, OLD) == 200
+    else:
+        await as_attacker.patch("/users/me", json={"password": NEW_PASSWORD} | CONFIRMED)
+
+    as_ann = await log_in(unverified_ann)
+
+    assert (await as_ann.post("/auth/email/verify", json=pending)).status_code == 422
+    assert (await _emails(as_ann))[:2] == (OLD, None)
+
+
+async def test_time_to_undo_begins_when_the_new_email_takes_effect(
+    as_ann: AsyncClient, client: AsyncClient, db: AsyncSession, inbox: Inbox
+) -> None:
+    await as_ann.patch("/users/me", json=CHANGE)
+    over = update(EmailToken).values(expires_at=utc_now() - timedelta(seconds=1))
+    await db.execute(over.where(EmailToken.purpose == "undo"))
+    await db.commit()
+
+    await _verify(as_ann, inbox)
+
+    assert await _undo(client, inbox.token(OLD)) == 204
+
+
+async def test_deactivation_does_not_end_the_time_to_undo(
+    as_ann: AsyncClient, as_root: AsyncClient, ann: User, client: AsyncClient, inbox: Inbox
+) -> None:
+    await as_ann.patch("/users/me", json=CHANGE)
+    await _verify(as_ann, inbox)
+    await as_root.patch(f"/users/{ann.id}", json={"is_active": False})
+
+    taken = await client.post("/users/", json=NEW_USER | {"email": OLD})
+
+    assert taken.json()["code"] == "email_taken"
+    assert await _undo(client, inbox.token(OLD)) == 204
+    assert not (await as_root.get(f"/users/{ann.id}")).json()["is_active"]
+
+
+async def test_promotion_ends_the_time_to_undo(
+    as_ann: AsyncClient, as_root: AsyncClient, ann: User, client: AsyncClient, inbox: Inbox
+) -> None:
+    await as_ann.patch("/users/me", json=CHANGE)
+    await _verify(as_ann, inbox)
+
+    await as_root.patch(f"/users/{ann.id}", json={"is_superuser": True} | CONFIRMED)
+
+    assert await _undo(client, inbox.token(OLD)) == 422

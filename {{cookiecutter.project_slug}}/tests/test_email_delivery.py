@@ -247,3 +247,26 @@ def test_values_are_escaped_in_html_emails() -> None:
     html = message.get_body(("html",))
     assert html
     assert "https://x/?a=1&amp;b=&quot;&lt;" in html.get_content()
+
+
+def test_every_email_has_a_text_and_html() -> None:
+    names = [name.rpartition(".") for name in email.TEMPLATES]
+
+    texts = {name for name, _, kind in names if kind == "txt"}
+    assert texts == {name for name, _, kind in names if kind == "html"}
+
+
+@pytest.mark.parametrize(("debug", "host", "warned"), [(0, "", 1), (1, "", 0), (0, "a.b", 0)])
+def test_service_warns_that_emails_are_discarded(
+    override_settings: OverrideSettings,
+    caplog: pytest.LogCaptureFixture,
+    debug: int,
+    host: str,
+    warned: int,
+) -> None:
+    override_settings(DEBUG=debug, SMTP_HOST=host, FRONTEND_URL="https://app.example.com")
+    caplog.clear()
+
+    email.warn_if_emails_are_discarded()
+
+    assert caplog.text.count("emails, such as verification links, are discarded") == warned

@@ -29,7 +29,7 @@ async def test_verification_email_of_a_registration_works_once(
     assert inbox.token() in html.get_content()
     assert f"{settings.FRONTEND_URL}/verify?token=" in inbox.text()
 
-    body = {"token": inbox.token(), "password": NEW_USER["password"]}
+    body = {"token": inbox.token(), "current_password": NEW_USER["password"]}
     assert (await client.post("/auth/email/verify", json=body)).status_code == 200
     assert (await client.post("/auth/email/verify", json=body)).status_code == 422
 
@@ -89,9 +89,13 @@ async def test_registrant_keeps_password_and_sessions(
     if proof == "session":
         verified = await as_ann.post("/auth/email/verify", json=body)
     else:
-        wrong = await client.post("/auth/email/verify", json=body | {"password": NEW_PASSWORD})
+        wrong = await client.post(
+            "/auth/email/verify", json=body | {"current_password": NEW_PASSWORD}
+        )
         assert wrong.json()["code"] == "current_password"
-        verified = await client.post("/auth/email/verify", json=body | {"password": PASSWORD})
+        verified = await client.post(
+            "/auth/email/verify", json=body | {"current_password": PASSWORD}
+        )
 
     assert verified.json() == {"has_password": True}
     assert (await as_ann.get("/users/me")).json()["is_verified"]
@@ -111,7 +115,7 @@ async def test_wrong_passwords_of_an_email_token_are_limited(
     client: AsyncClient, log_in: LogIn, unverified_ann: User, inbox: Inbox
 ) -> None:
     await (await log_in(unverified_ann)).post("/auth/email/verify/request")
-    body = {"token": inbox.token(), "password": NEW_PASSWORD}
+    body = {"token": inbox.token(), "current_password": NEW_PASSWORD}
 
     codes = [(await client.post("/auth/email/verify", json=body)).status_code for _ in range(6)]
 
@@ -134,7 +138,7 @@ async def test_password_that_was_changed_while_it_was_verified_proves_nothing(
         await db.commit()
 
     while_verifying(monkeypatch, account_service, change)
-    body = {"token": "t", "password": PASSWORD}
+    body = {"token": "t", "current_password": PASSWORD}
 
     verified = await client.post("/auth/email/verify", json=body)
 

@@ -27,7 +27,7 @@ from app.db.dialects import (
     split_url,
     take_turns,
 )
-from app.db.engine import command_engine
+from app.db.engine import command_engine, service_engine
 from app.db.session import build_engine
 from app.models import User
 
@@ -275,3 +275,19 @@ async def test_new_sqlite_file_is_readable_by_its_owner_only(tmp_path: Path) -> 
         await engine.dispose()
 
         assert file.stat().st_mode & 0o777 == mode
+
+
+def test_process_has_two_pools_of_at_most_eight_connections() -> None:
+    assert POOL_SIZE == 8
+
+
+async def test_sql_is_logged_without_values(caplog: pytest.LogCaptureFixture) -> None:
+    engine = service_engine(
+        settings.DATABASE_URL, read_only=False, pooler=settings.DATABASE_POOLER, echo=True
+    )
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1 WHERE :email = 'x'"), {"email": "a@b.de"})
+    await engine.dispose()
+
+    assert "SELECT 1 WHERE" in caplog.text
+    assert "a@b.de" not in caplog.text

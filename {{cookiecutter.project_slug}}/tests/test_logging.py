@@ -4,13 +4,15 @@ import json
 import logging
 
 import pytest
+from fastapi import APIRouter, FastAPI
 from httpx2 import AsyncClient
 from opentelemetry import trace
 
 from app.core.logging import configure_logging, request_id
+from app.main import create_app
 from app.models import User
 from tests.conftest import OverrideSettings
-from tests.helpers import API
+from tests.helpers import API, client_for
 
 Record = dict[str, object]
 
@@ -35,6 +37,26 @@ async def test_access_log_has_one_line_per_request_with_route_template_and_user(
     nowhere = {"method": "GET", "route": "-", "status": 404, "user_id": None}
     assert access_log(caplog) == [user, nowhere, user | {"method": "HEAD"}]
     assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name[:3] == "app")
+
+
+async def test_access_log_has_no_parameter_of_a_prefix_or_of_a_path(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    router, service, mounted = APIRouter(), create_app(), FastAPI()
+
+    @router.get("/files/{file:path}")
+    async def get_file(file: str) -> str:
+        return file
+
+    mounted.include_router(router)
+    service.include_router(router, prefix="/tenants/{tenant}")
+    service.mount("/mounted", mounted)
+    async with client_for(service) as client:
+        for prefix in ("/tenants/secret", "/mounted"):
+            assert (await client.get(f"{prefix}/files/secret/files/x")).is_success
+
+    routes = ["/tenants/{tenant}/files/{file:path}", "/mounted/files/{file:path}"]
+    assert [record["route"] for record in access_log(caplog)] == routes
 
 
 async def test_access_log_has_the_path_of_an_unknown_route_in_development_only(

@@ -72,7 +72,7 @@ async def test_login_requires_a_verified_email_if_the_setting_says_so(
     response = await client.post("/auth/login", data=right)
     assert (response.status_code, response.json()["code"]) == (403, "email_not_verified")
 
-    verification = {"token": inbox.token(), "password": NEW_USER["password"]}
+    verification = {"token": inbox.token(), "current_password": NEW_USER["password"]}
     await client.post("/auth/email/verify", json=verification)
     assert (await client.post("/auth/login", data=right)).status_code == 200
 

@@ -159,6 +159,24 @@ async def test_hsts_is_off_in_development(
     assert ("Strict-Transport-Security" in response.headers) != debug
 
 
+@pytest.mark.parametrize(("seconds", "sent"), [(60, "max-age=60; includeSubDomains"), (0, None)])
+async def test_hsts_lasts_for_the_seconds_of_the_setting(
+    override_settings: OverrideSettings, seconds: int, sent: str | None
+) -> None:
+    override_settings(HSTS_SECONDS=seconds)
+    async with client_for(create_app()) as client:
+        response = await client.get("/health/live")
+
+    assert response.headers.get("Strict-Transport-Security") == sent
+
+
+async def test_body_of_an_authentication_request_is_small(client: AsyncClient) -> None:
+    form = {"username": "a@example.com", "password": "x" * 20_000}
+
+    response = await client.post("/auth/login", data=form)
+    assert response.status_code == 413, response.text
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -230,7 +248,7 @@ async def test_body_over_the_size_limit_is_413_also_when_chunked(
 ) -> None:
     override_settings(MAX_BODY_BYTES=10_000)
     async with client_for(create_app()) as client:
-        for content in (b"x" * 10_001, chunks(20_000)):
+        for content in (b"x" * 20_000, chunks(20_000)):
             headers = {"Content-Type": kind}
             response = await client.post(f"{API}/{path}", content=content, headers=headers)
 

@@ -45,7 +45,7 @@ class Thing(OtherBase):
     __tablename__ = "things"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(200))
     rank: Mapped[int | None]
     time: Mapped[datetime | None] = mapped_column(UTCDateTime)
     color: Mapped[Color]
@@ -154,6 +154,17 @@ async def test_keyset_pagination_misses_or_repeats_no_row_during_concurrent_chan
 
     assert len(found) == len(set(found))
     assert stable <= set(found)
+
+
+async def test_rows_with_long_texts_are_paged(things: AsyncClient, db: AsyncSession) -> None:
+    for number in range(3):
+        name = "".join(chr(0x1F300 + (number + 7 * i) % 250) for i in range(200))
+        db.add(Thing(name=name, color=Color.RED))
+    await db.commit()
+
+    pages = [page async for page in follow(things, "/things?limit=2&sort=name")]
+
+    assert [len(page) for page in pages] == [2, 1]
 
 
 async def test_rows_with_the_time_of_the_database_are_paged_by_it(

@@ -18,7 +18,7 @@ from app.db import session as session_module
 from app.db.base import utc_now
 from app.db.session import async_session_factory
 from app.models import EmailToken, User
-from tests.conftest import HASHED, REAL_DUMMY_HASH
+from tests.conftest import HASHED, REAL_DUMMY_HASH, ClientFrom
 from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, password
 
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
@@ -125,7 +125,7 @@ async def test_no_database_connection_is_held_while_a_password_is_hashed(
 async def test_login_is_503_when_the_hash_queue_is_full(
     client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
+    monkeypatch.setattr("app.core.passwords.MAX_QUEUE_LENGTH_PER_CLIENT", 0)
 
     response = await client.post("/auth/login", data=WRONG)
 
@@ -137,22 +137,24 @@ async def test_full_hash_queue_does_not_consume_the_rate_limit(
     client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as busy:
-        busy.setattr("app.core.passwords.MAX_QUEUE_LENGTH", 0)
+        busy.setattr("app.core.passwords.MAX_QUEUE_LENGTH_PER_CLIENT", 0)
         for _ in range(6):
             assert (await client.post("/auth/login", data=WRONG)).status_code == 503
 
     assert (await client.post("/auth/login", data=WRONG)).status_code == 401
 
 
-async def test_hash_queue_is_full_when_as_many_passwords_wait(
-    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+async def test_hash_queue_is_full_when_as_many_passwords_wait_except_for_other_clients(
+    client: AsyncClient, client_from: ClientFrom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "MAX_QUEUE_LENGTH", 2)
     monkeypatch.setattr(passwords, "_verify", lambda *_: time.sleep(0.05))
+    client_ip.set("127.0.0.1")
     waiting = [asyncio.create_task(passwords.verify_password("x", HASHED)) for _ in range(2)]
     await asyncio.sleep(0)
 
     assert (await client.post("/auth/login", data=WRONG)).status_code == 503
+    assert (await client_from("203.0.113.1").post("/auth/login", data=WRONG)).status_code == 401
     await asyncio.gather(*waiting)
     monkeypatch.undo()
     assert (await client.post("/auth/login", data=WRONG)).status_code == 401

@@ -1,5 +1,6 @@
 """Password reset by email."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import settings
 from app.db.base import utc_now
 from app.models import EmailToken, User
+from app.services import account_service
 from app.services.email_service import EmailService
 from app.services.known_client_service import KnownClients
-from tests.conftest import REAL_EMAIL_DELAY_SECONDS, LogIn
+from tests.conftest import REAL_EMAIL_DELAY_SECONDS, ClientFrom, LogIn, OverrideSettings
 from tests.helpers import CONFIRMED, NEW_PASSWORD, Inbox, password
 
 EMAIL = {"email": "ann@example.com"}
@@ -110,15 +112,23 @@ async def test_email_token_is_stored_as_a_hash(
 
 @pytest.mark.usefixtures("unverified_ann")
 async def test_email_token_lifetimes_follow_the_settings(
-    client: AsyncClient, as_ann: AsyncClient, db: AsyncSession
+    client: AsyncClient,
+    as_ann: AsyncClient,
+    db: AsyncSession,
+    inbox: Inbox,
+    override_settings: OverrideSettings,
 ) -> None:
+    override_settings(RESET_EXPIRE_MINUTES=70, VERIFY_EXPIRE_HOURS=3)
     await client.post("/auth/password/forgot", json=EMAIL)
+    assert f"{settings.FRONTEND_URL}/reset?token=" in inbox.text()
+    assert "valid for 70 minutes" in inbox.text()
     await as_ann.post("/auth/email/verify/request")
+    assert "valid for 3 hours" in inbox.text()
 
     tokens = await db.scalars(select(EmailToken))
     lifetimes = {token.purpose: token.expires_at - token.created_at for token in tokens}
-    assert abs(lifetimes["reset"] - timedelta(minutes=settings.RESET_EXPIRE_MINUTES)) < SECOND
-    assert abs(lifetimes["verify"] - timedelta(hours=settings.VERIFY_EXPIRE_HOURS)) < SECOND
+    assert abs(lifetimes["reset"] - timedelta(minutes=70)) < SECOND
+    assert abs(lifetimes["verify"] - timedelta(hours=3)) < SECOND
 
 
 async def test_password_change_revokes_reset_tokens_and_a_reset_verifies_the_email(
@@ -247,3 +257,33 @@ async def test_notices_go_to_verified_emails_only(
     assert (await as_ann.patch("/users/me", json=body)).is_success
 
     assert inbox.messages == []
+
+
+async def test_reset_works_from_everywhere_after_the_login_rate_limit_per_email(
+    client_from: ClientFrom, ann: User, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(LOGIN_RATE_PER_EMAIL="2/3600")
+    wrong = {"username": ann.email, "password": NEW_PASSWORD}
+    for number in range(3):
+        await client_from(f"198.51.100.{number}").post("/auth/login", data=wrong)
+    owner = client_from("203.0.113.1")
+    assert (await owner.post("/auth/login", data=wrong)).status_code == 429
+
+    await owner.post("/auth/password/forgot", json=EMAIL)
+    body = {"token": inbox.token(), "new_password": NEW_PASSWORD}
+    assert (await owner.post("/auth/password/reset", json=body)).is_success
+
+    assert f"{settings.FRONTEND_URL}/forgot" in inbox.text()  # of the notice
+    assert (await client_from("203.0.113.2").post("/auth/login", data=wrong)).is_success
+
+
+async def test_reset_email_waits_for_the_delay(
+    client: AsyncClient, ann: User, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_service, "EMAIL_DELAY_SECONDS", (0.2, 0.2))
+    start = time.perf_counter()
+
+    await client.post("/auth/password/forgot", json={"email": ann.email})
+
+    assert inbox.messages
+    assert time.perf_counter() - start > 0.2

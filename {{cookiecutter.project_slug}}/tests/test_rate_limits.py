@@ -353,3 +353,23 @@ async def test_verification_request_of_a_verified_user_does_not_consume_the_emai
     assert forgot.status_code == 202
     assert len(inbox.messages) == 1
     inbox.token()
+
+
+async def test_email_rate_limit_per_ip_is_that_of_a_client_ip(
+    client_from: ClientFrom, inbox: Inbox, override_settings: OverrideSettings
+) -> None:
+    override_settings(EMAIL_RATE_PER_IP="1/3600")
+    for number in (1, 1, 2):
+        person = NEW_USER | {"email": f"p{len(inbox.messages)}{number}@example.com"}
+        await client_from(f"203.0.113.{number}").post("/users/", json=person)
+
+    assert len(inbox.messages) == 2
+
+
+async def test_counters_of_requested_emails_do_not_grow_with_the_emails_that_nobody_has(
+    client: AsyncClient, db: AsyncSession
+) -> None:
+    for number in range(5):
+        await client.post("/auth/password/forgot", json={"email": f"x{number}@example.com"})
+
+    assert await db.scalar(select(func.count()).select_from(RateLimitCounter)) == 1

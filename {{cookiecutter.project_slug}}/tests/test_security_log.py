@@ -90,7 +90,7 @@ async def test_registration_and_verification_are_logged(
 ) -> None:
     caplog.set_level(logging.INFO)
     user_id = (await client.post("/users/", json=NEW_USER)).json()["id"]
-    body = {"token": inbox.token(), "password": NEW_USER["password"]}
+    body = {"token": inbox.token(), "current_password": NEW_USER["password"]}
     await client.post("/auth/email/verify", json=body)
 
     assert events(caplog) == [

@@ -331,3 +331,20 @@ async def test_create_app_uses_the_settings(override_settings: OverrideSettings)
     assert document["info"]["title"] == "Orders"
     assert closed.json()["code"] == "registration_closed"
     assert old_prefix.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("UNDO_EXPIRE_HOURS", {"VERIFY_EXPIRE_HOURS": 48, "UNDO_EXPIRE_HOURS": 47}),
+        (
+            "EMAIL_RATE_PER_RECIPIENT",
+            {"RESET_EXPIRE_MINUTES": 59, "EMAIL_RATE_PER_RECIPIENT": "5/3600"},
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_rejected(
+    override_settings: OverrideSettings, name: str, settings: dict[str, object]
+) -> None:
+    with pytest.raises(ValidationError, match=name):
+        override_settings(**settings)

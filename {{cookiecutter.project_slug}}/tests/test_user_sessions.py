@@ -301,3 +301,12 @@ async def test_authentication_takes_one_query(as_ann: AsyncClient, statements: l
     assert (await as_ann.get("/users/me")).is_success
 
     assert len(statements) == 1
+
+
+async def test_refresh_works_after_a_new_signing_key_and_another_issuer(
+    client: AsyncClient, tokens: Tokens, override_settings: OverrideSettings
+) -> None:
+    override_settings(SECRET_KEY=OTHER_KEY, PROJECT_NAME="Another")
+    assert not await is_valid(client, tokens)
+
+    assert await is_valid(client, (await refresh(client, tokens["refresh_token"])).json())

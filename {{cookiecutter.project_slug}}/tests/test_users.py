@@ -174,3 +174,12 @@ async def test_row_inserted_by_sql_gets_the_server_defaults(db: AsyncSession) ->
 
     assert (user.is_active, user.is_superuser, user.is_verified) == (True, False, False)
     assert user.created_at.tzinfo is not None
+
+
+async def test_deleting_ones_own_account_by_its_id_requires_the_password(
+    as_ann: AsyncClient, ann: User
+) -> None:
+    response = await as_ann.delete(f"/users/{ann.id}")
+
+    assert response.json()["code"] == "current_password"
+    assert (await as_ann.get("/users/me")).is_success

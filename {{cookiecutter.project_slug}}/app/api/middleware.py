@@ -241,6 +241,9 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
 
 def _route_template(scope: Scope) -> str:
     """Return the path of the route with its prefix, such as `/api/v1/users/{user_id}`, or ""."""
-    route: str = getattr(scope.get("route"), "path", "")
-    prefix = scope["path"].split("/")[: -route.count("/")]
-    return "/".join(prefix) + route if route else ""
+    # A route of a router that is included does not know its prefix.
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path = getattr(included or scope.get("route"), "path", "")
+    root = scope.get("root_path", "")
+    mount = root.removeprefix(scope.get("app_root_path", root))
+    return f"{mount}{path}" if path else ""

@@ -5,9 +5,10 @@ and, with `FORWARDED_ALLOW_IPS=*`, the first entry of X-Forwarded-For, which the
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 LOOPBACK = "127.0.0.1"
 logger = logging.getLogger(__name__)
@@ -15,12 +16,22 @@ logger = logging.getLogger(__name__)
 Network = IPv4Network | IPv6Network
 
 
-def resolve_client_ip(peer: str, port: int, forwarded: str, trusted: Sequence[Network]) -> str:
+def connected_ip(scope: Mapping[str, Any], receive: Callable[..., Any]) -> str:
+    """Return the IP address that is connected to the server.
+
+    uvicorn may have replaced `client` of the ASGI scope by X-Forwarded-For, but `receive` belongs
+    to the object that has the connection. A Unix socket has no address.
+    """
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    address = transport.get_extra_info("peername") if transport else scope.get("client")
+    return str(address[0]) if address else LOOPBACK
+
+
+def resolve_client_ip(peer: str, forwarded: str, trusted: Sequence[Network]) -> str:
     """Return the client IP: the last entry of X-Forwarded-For that is not a trusted proxy.
 
     Args:
-        peer: IP address of the connection, as the server reports it.
-        port: TCP port of the connection.
+        peer: IP address that is connected to the server.
         forwarded: Value of X-Forwarded-For. Each proxy appends to it; a client may send anything.
         trusted: Networks of the trusted proxies.
 
@@ -28,10 +39,6 @@ def resolve_client_ip(peer: str, port: int, forwarded: str, trusted: Sequence[Ne
         An IPv4 address, or the /64 network of an IPv6 address.
     """
     hops = [hop.strip() for hop in forwarded.split(",")]
-    # uvicorn may have replaced the peer by an entry of the header: then the port is 0, or the one
-    # in the entry. The real peer is unknown in that case, and assumed to be on this machine.
-    if port == 0 or {f"{peer}:{port}", f"[{peer}]:{port}"} & set(hops):
-        peer = LOOPBACK
     for hop in [peer, *reversed(hops)]:
         ip = _parse(hop)
         if ip is None:

@@ -46,6 +46,12 @@ def render(template: str, recipient: str, **values: str) -> EmailMessage:
     return message
 
 
+def warn_if_emails_are_discarded() -> None:
+    """Log that no email is sent, as nobody would notice before a user needs one."""
+    if not settings.SMTP_HOST and not settings.DEBUG:
+        logger.warning("SMTP_HOST is not set: emails, such as verification links, are discarded.")
+
+
 async def send(message: EmailMessage) -> None:
     """Send an email, or log that it failed; recipient and content stay out of the log."""
     if not settings.SMTP_HOST:

@@ -94,7 +94,7 @@ class SuperuserRequiredError(PermissionDeniedError):
 
 
 class CurrentPasswordError(PermissionDeniedError):
-    """Changing one's own email or password requires the current password."""
+    """What a stolen session must not do requires the password of the caller."""
 
     detail = "The field current_password must contain your current password."
 
@@ -144,7 +144,7 @@ class LastSuperuserError(ConflictError):
 class UnverifiedUserError(ConflictError):
     """Somebody else may own the email: such an account gets no privileges."""
 
-    detail = "The email of the user is not verified."
+    detail = "The email of the user must be verified first."
 
 
 class ConcurrentChangeError(ConflictError):
@@ -164,7 +164,7 @@ class InvalidEmailTokenError(AppError):
     """The verification or reset token is unknown, expired, already used or of another purpose."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    detail = "The token is not valid. Request a new one."
+    detail = "The token is not valid: it has expired, or was used already."
 
 
 class InvalidCursorError(AppError):

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -11,12 +13,24 @@ from app.config import settings
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
-READABLE = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s")
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
 STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
 HANDLER_NAME = "app"  # so that the handler is added once
+# What PostgreSQL adds to a message: values of rows, such as emails.
+DETAIL = re.compile(
+    r"\n[ |]*DETAIL:.*?(?=\n[ |]*(\[SQL|\(Background|The above|During )|\Z)", re.DOTALL
+)
 
 
-class JsonFormatter(logging.Formatter):
+class ReadableFormatter(logging.Formatter):
+    """A line for each record, and tracebacks without the values of rows."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - as in `logging`
+        """Return a traceback."""
+        return DETAIL.sub("", super().formatException(ei))
+
+
+class JsonFormatter(ReadableFormatter):
     """One JSON object for each record; what was passed as `extra` becomes fields of it."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -46,11 +60,20 @@ def configure_logging() -> None:
     handler = logging.StreamHandler()
     handler.name = HANDLER_NAME
     handler.addFilter(_add_request_id)
-    handler.setFormatter(READABLE if settings.DEBUG else JsonFormatter())
+    handler.setFormatter(ReadableFormatter(FORMAT) if settings.DEBUG else JsonFormatter())
     root.addHandler(handler)
     logging.getLogger("app").setLevel(logging.INFO)
     _replace_uvicorn_handlers()
     _omit_unused_fields()
+
+
+def configure_command_logging() -> None:
+    """Log security events only: a command prints its errors itself."""
+    handler = logging.StreamHandler()
+    handler.addFilter(logging.Filter("app.security"))
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.CRITICAL, handlers=[handler])
+    logging.getLogger("app.security").setLevel(logging.INFO)
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:

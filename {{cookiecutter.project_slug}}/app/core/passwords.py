@@ -17,8 +17,8 @@ Result = TypeVar("Result")
 
 BCRYPT_MAX_BYTES = 72  # bcrypt ignores what follows
 MAX_INPUT_LENGTH = 4096  # characters that passlib accepts
-MAX_QUEUE_LENGTH = 128  # passwords; at 20 ms each, the last one waits two or three seconds
-MAX_QUEUE_LENGTH_PER_CLIENT = 64  # so that no client IP can fill it
+MAX_QUEUE_LENGTH = 512  # passwords; a client IP that has none there may always add one
+MAX_QUEUE_LENGTH_PER_CLIENT = 64  # passwords; at 20 ms each, the last one waits a second or two
 
 # Argon2id with the minimum parameters of OWASP's Password Storage Cheat Sheet.
 context = CryptContext(
@@ -50,8 +50,8 @@ def check_queue() -> None:
     Raises:
         OverloadedError: if too many passwords are waiting, of all clients or of this client IP.
     """
-    is_full = _waiting.total() >= MAX_QUEUE_LENGTH
-    if is_full or _waiting[client_ip.get()] >= MAX_QUEUE_LENGTH_PER_CLIENT:
+    own, is_full = _waiting[client_ip.get()], _waiting.total() >= MAX_QUEUE_LENGTH
+    if own >= MAX_QUEUE_LENGTH_PER_CLIENT or (own and is_full):
         raise OverloadedError
 
 

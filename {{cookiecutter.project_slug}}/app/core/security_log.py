@@ -25,6 +25,7 @@ def start_security_context() -> None:
 class SecurityEvent(StrEnum):
     """What happened. The names are part of the log's format, on which alerts depend."""
 
+    ACCOUNT_ACTIVATED = "account_activated"
     ACCOUNT_DEACTIVATED = "account_deactivated"
     ACCOUNT_DELETED = "account_deleted"
     ACCOUNT_REGISTERED = "account_registered"
@@ -35,6 +36,7 @@ class SecurityEvent(StrEnum):
     LOGIN_FAILED = "login_failed"
     LOGIN_SUCCEEDED = "login_succeeded"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - an event, not a secret
+    PASSWORD_CONFIRMATION_FAILED = "password_confirmation_failed"  # noqa: S105 - likewise
     PRIVILEGES_CHANGED = "privileges_changed"
     RATE_LIMITED = "rate_limited"
     REPLAY_DETECTED = "replay_detected"
@@ -64,5 +66,5 @@ def log_security_event(
         "email_hash": email and sha256_hex(email),
         "reason": reason,
     }
-    text = "%(event)s: actor %(actor_id)s, target %(target_id)s, client %(client_ip)s, %(reason)s"
-    logger.info(text, fields, extra=fields)
+    text = "%(event)s: actor %(actor_id)s, target %(target_id)s, client %(client_ip)s"
+    logger.info(f"{text}, %(reason)s" if reason else text, fields, extra=fields)

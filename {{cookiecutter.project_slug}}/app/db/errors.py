@@ -70,7 +70,7 @@ def is_unique_violation(error: IntegrityError, table: str, column: str) -> bool:
 
 def _to_domain_error(error: Exception) -> AppError | None:
     if _is_conflict(error):
-        logger.warning("Concurrent requests changed the same rows.", exc_info=error)
+        logger.warning("Concurrent requests changed the same rows: %s", first_line(error))
         return ConcurrentChangeError()
     if _is_not_migrated(error):
         logger.error("The database is not migrated: %s. Run: make migrate", first_line(error))

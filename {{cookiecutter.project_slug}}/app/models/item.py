@@ -1,4 +1,4 @@
-"""Items: the example of a resource that users own."""
+"""Items, which users own."""
 
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, backref, mapped_column, relationship

@@ -64,7 +64,7 @@ class VerifyEmailRequest(WriteSchema):
     """The token from the verification email, with the password unless there is a session."""
 
     token: EmailTokenField
-    password: SecretStr | None = Field(
+    current_password: SecretStr | None = Field(
         None, description="Password of the account, if the request has no access token of it"
     )
 

@@ -20,14 +20,14 @@ class ItemCreate(WriteSchema):
 
 
 class ItemUpdate(WriteSchema):
-    """Changes of an item. A description can be removed with null."""
+    """Changes of an item: the fields that are sent."""
 
     title: Patch[Title] = None
     description: Description | None = None
 
 
 class ItemFilters(Filters):
-    """Filters and order of the list of items. Each column of `sort` has an index."""
+    """Filters and order of a list of items. Columns of `sort` have an index."""
 
     q: SearchText | None = Field(None, description="Text that the title contains")
     owner_id: Id | None = Field(None, description="Id of the owner, for superusers")

@@ -18,7 +18,7 @@ from app.core.exceptions import (
 from app.core.password_policy import reject_guessable
 from app.core.passwords import check_queue, verify_password
 from app.core.security import TokenPayload
-from app.core.security_log import SecurityEvent
+from app.core.security_log import SecurityEvent, log_security_event
 from app.db.session import transaction
 from app.models import User
 from app.schemas.user import UserAdminUpdate, UserCreate, UserUpdate
@@ -29,7 +29,7 @@ from app.services.security_events import record
 from app.services.session_service import SessionService
 from app.services.user_service import UserService, ensure_other_superuser
 
-NO_PASSWORD = ""  # the hash of an account that nobody can log in to
+NO_PASSWORD = ""  # stored instead of a hash: no password is correct
 EMAIL_DELAY_SECONDS = (0.5, 2.0)  # at least, at most
 # Fields that only superusers set.
 ADMIN_FIELDS = UserAdminUpdate.model_fields.keys() - UserUpdate.model_fields.keys()
@@ -67,7 +67,7 @@ class AccountService:
 
     async def request_reset(self, email: str) -> None:
         """Request a password reset email: accepted for every email (user enumeration)."""
-        if await self.emails.is_allowed(email):
+        if await self.emails.try_consume_per_ip():
             self.emails.outbox.append(partial(_send_reset, email))
 
     async def request_verification(self, user: User) -> None:
@@ -113,7 +113,7 @@ class AccountService:
         Sessions and password end: whoever requested the change had both.
         """
         user, email, expires_at = await self.emails.redeem_token(token, "undo")
-        user.email, user.pending_email, user.is_verified = email, None, True
+        user.email, user.is_verified = email, True
         await self.users.flush()
         record(self.db, SecurityEvent.EMAIL_CHANGE_UNDONE, user.id, email)
         await self.change_password(user, NO_PASSWORD)
@@ -152,7 +152,7 @@ class AccountService:
         if user_in.password:
             reject_guessable(user_in.password, email, full_name)
         verified_hash = new_hash = None
-        if user_in.password or email != user.email or _gives_privileges(user_in, user):
+        if _requires_password(user_in, user):
             verified_hash = await self._verify_password(
                 actor.user, user_in.current_password, attempted_by=actor.token.sid
             )
@@ -167,6 +167,8 @@ class AccountService:
             requires_superuser=is_admin_change,
             removes_superuser=_revokes_privileges(user_in),
         )
+        if verified_hash is None and _requires_password(user_in, user):
+            raise CurrentPasswordError  # the user has changed meanwhile
         await self._apply(user, user_in, new_hash)
         return user
 
@@ -180,19 +182,23 @@ class AccountService:
         await self._lock(user, actor, verified_hash, removes_superuser=True)
         await self.users.delete(user)
 
-    async def take_over(self, user: User, new_hash: str) -> None:
+    async def take_over(self, user: User, new_hash: str, full_name: str) -> None:
         """Make somebody's account that of a superuser, as the owner of its email requires.
 
         The person who registered it has no access any more.
         """
+        user.full_name, user.is_verified = full_name, True
         await self.change_password(user, new_hash)
         await self.emails.revoke_tokens(user, "verify", "undo")
-        user.is_verified, user.pending_email = True, None
+        await self.known_clients.forget(user.email)
         await self.users.set_privileges(user, is_active=True, is_superuser=True)
 
     async def change_password(self, user: User, new_hash: str) -> None:
-        """Change the password: all sessions and reset tokens end."""
-        user.hashed_password = new_hash
+        """Change the password: all sessions and reset tokens end, and no email is pending.
+
+        Whoever knew the old password may have entered it.
+        """
+        user.hashed_password, user.pending_email = new_hash, None
         await self.db.flush()
         record(self.db, SecurityEvent.PASSWORD_CHANGED, user.id)
         await self.sessions.end_all(user)
@@ -203,12 +209,13 @@ class AccountService:
         await self.users.ensure_email_is_free(new_email, user)
         user.pending_email = new_email
         record(self.db, SecurityEvent.EMAIL_CHANGE_REQUESTED, user.id, new_email)
-        await self.emails.notify_of_pending_email(user)
+        await self.emails.notify_of_new_email(user)
         await self.emails.send_verification(user)
 
     async def _change_email(self, user: User, email: str, session: TokenPayload | None) -> None:
         """Let the pending email take effect: all sessions but this one end."""
         await self.users.ensure_email_is_free(email, user)
+        await self.emails.notify_of_new_email(user)  # the old one, which can undo it from now on
         user.email, user.pending_email = email, None
         await self.users.flush()
         record(self.db, SecurityEvent.EMAIL_CHANGED, user.id, email)
@@ -230,6 +237,7 @@ class AccountService:
         await self.rate_limits.consume(attempt)
         hashed, given = user.hashed_password, password.get_secret_value() if password else ""
         if not (await verify_password(given, hashed)).is_correct:
+            log_security_event(SecurityEvent.PASSWORD_CONFIRMATION_FAILED, target_id=user.id)
             raise CurrentPasswordError
         await self.rate_limits.refund(attempt)
         return hashed
@@ -272,8 +280,11 @@ class AccountService:
         await self.users.flush()
 
 
-def _gives_privileges(user_in: UserUpdate, user: User) -> bool:
-    return bool(getattr(user_in, "is_superuser", False)) and not user.is_superuser
+def _requires_password(user_in: UserUpdate, user: User) -> bool:
+    """Return whether it is what a stolen session must not do."""
+    is_new_email = user_in.email not in {None, user.email}
+    is_promotion = getattr(user_in, "is_superuser", None) and not user.is_superuser
+    return bool(user_in.password or is_new_email or is_promotion)
 
 
 def _revokes_privileges(user_in: UserUpdate) -> bool:
@@ -293,7 +304,7 @@ async def _send_reset(email: str) -> None:
     async with transaction() as db:
         emails = EmailService(db)
         user = await UserService(db).get_by_email(email)
-        if user and user.is_active:
-            await emails.send_token(user, "reset", user.email)
+        if user and user.is_active and await emails.try_consume_per_recipient(email):
+            await emails.send_token(user, "reset", email)
     for job in emails.outbox:
         await job()

@@ -17,10 +17,12 @@ from app.models import EmailToken, User
 from app.services.rate_limit_service import RateLimit, RateLimiter
 
 Purpose = Literal["verify", "reset", "undo"]
-# Emails of the user to which a token must have been sent to be valid; a former one can undo.
+# What must be true of a user and the email to which the token was sent. A former email can undo.
 RECIPIENTS: dict[Purpose, ColumnElement[bool]] = {
-    "verify": or_(EmailToken.email == User.email, EmailToken.email == User.pending_email),
-    "reset": EmailToken.email == User.email,
+    "verify": and_(
+        or_(EmailToken.email == User.email, EmailToken.email == User.pending_email), User.is_active
+    ),
+    "reset": and_(EmailToken.email == User.email, User.is_active),
     "undo": true(),
 }
 
@@ -51,17 +53,20 @@ class EmailService:
     async def send_verification(self, user: User) -> None:
         """Send a verification email to the email of the user, the pending one if there is one."""
         email = user.pending_email or user.email
-        if await self.is_allowed(email):
+        if await self.try_consume(email):
             await self.send_token(user, "verify", email)
 
     async def notify_of_password(self, user: User) -> None:
         """Notify the user that the password was changed, perhaps by an attacker."""
-        if await self._is_notice_allowed(user, "password"):
+        if await self._try_consume_notice(user, "password"):
             self._send("password_changed", user.email, link=f"{settings.FRONTEND_URL}/forgot")
 
-    async def notify_of_pending_email(self, user: User) -> None:
-        """Notify the user of a new email, perhaps of an attacker, with a token to undo it."""
-        if await self._is_notice_allowed(user, "email"):
+    async def notify_of_new_email(self, user: User) -> None:
+        """Notify the user of a new email, perhaps of an attacker, with a token to undo it.
+
+        Twice: when it is entered, and when it takes effect, which may be any time later.
+        """
+        if await self._try_consume_notice(user, "email"):
             await self.send_token(user, "undo", user.email)
 
     async def send_token(self, user: User, purpose: Purpose, email: str) -> None:
@@ -83,17 +88,25 @@ class EmailService:
         link = f"{settings.FRONTEND_URL}/{purpose}?token={token}"
         self._send(purpose, email, link=link, hours=str(hours), minutes=str(minutes))
 
-    async def is_allowed(self, recipient: str) -> bool:
-        """Count a verification or reset email; return whether both rate limits allow it."""
-        attempts = (
-            RateLimit.EMAIL_PER_IP.attempt(self.client_ip),
-            RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient),
-        )
-        return all([await self.rate_limits.try_consume(attempt) for attempt in attempts])
+    async def try_consume(self, recipient: str) -> bool:
+        """Count a verification or reset email; return whether both rate limits allow it.
+
+        One that the first does not allow is not counted by the second: a stranger
+        would use up the emails of the recipient without sending any.
+        """
+        return await self.try_consume_per_ip() and await self.try_consume_per_recipient(recipient)
+
+    async def try_consume_per_ip(self) -> bool:
+        """Count an email of the client IP; return whether the rate limit allows it."""
+        return await self.rate_limits.try_consume(RateLimit.EMAIL_PER_IP.attempt(self.client_ip))
+
+    async def try_consume_per_recipient(self, recipient: str) -> bool:
+        """Count an email to a recipient; return whether the rate limit allows it."""
+        return await self.rate_limits.try_consume(RateLimit.EMAIL_PER_RECIPIENT.attempt(recipient))
 
     async def get_user_by_token(self, token: str, purpose: Purpose, *, lock: bool = False) -> User:
-        """Return the active user to whom the token was sent."""
-        own = and_(EmailToken.user_id == User.id, RECIPIENTS[purpose], User.is_active)
+        """Return the user to whom the token was sent."""
+        own = and_(EmailToken.user_id == User.id, RECIPIENTS[purpose])
         users = select(User).join(EmailToken, own).where(_is_valid(token, purpose))
         if lock:
             users = users.with_for_update(of=User).execution_options(populate_existing=True)
@@ -125,7 +138,7 @@ class EmailService:
         """Delete tokens that have expired."""
         await self.db.execute(delete(EmailToken).where(EmailToken.expires_at < utc_now()))
 
-    async def _is_notice_allowed(self, user: User, kind: str) -> bool:
+    async def _try_consume_notice(self, user: User, kind: str) -> bool:
         """Count a notice, which only a verified email gets; return whether the limit allows it."""
         attempt = RateLimit.EMAIL_PER_RECIPIENT.attempt(user.email, kind)
         return user.is_verified and await self.rate_limits.try_consume(attempt)

@@ -1,4 +1,4 @@
-"""Items: the example of a resource that is scoped to its owner."""
+"""Items, each of which only its owner and superusers see."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,8 +12,8 @@ from app.db.pagination import Page, PageRequest, paginate
 from app.models import Item, User
 from app.schemas.item import ItemCreate, ItemFilters, ItemUpdate
 
-# Authorization: the items that a user may see, by `is_superuser`. Statements that many requests
-# execute are built once: building one takes as long as executing it.
+# Authorization: the items that a user may see, by `is_superuser`.
+# Statements that many requests execute are built once: building takes as long as executing.
 ITEMS: Mapping[bool, Select[Item]] = {
     True: select(Item),
     False: select(Item).where(Item.owner_id == bindparam("user_id")),

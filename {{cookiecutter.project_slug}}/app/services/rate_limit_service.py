@@ -24,7 +24,10 @@ class RateLimit(Enum):
     LOGIN_PER_IP_AND_EMAIL = ("LOGIN_RATE_PER_IP_AND_EMAIL", "client IP and email")
     LOGIN_PER_IP = ("LOGIN_RATE_PER_IP", "client IP")
     LOGIN_PER_EMAIL = ("LOGIN_RATE_PER_EMAIL", "email, except from known clients")
-    PASSWORD_CONFIRMATION_PER_SESSION = ("PASSWORD_CONFIRMATION_RATE_PER_SESSION", "session")
+    PASSWORD_CONFIRMATION_PER_SESSION = (
+        "PASSWORD_CONFIRMATION_RATE_PER_SESSION",
+        "session, or email token",
+    )
     REGISTRATION_PER_IP = ("REGISTRATION_RATE_PER_IP", "client IP")
     EMAIL_CHANGE_PER_USER = ("EMAIL_CHANGE_RATE_PER_USER", "user")
     EMAIL_PER_IP = ("EMAIL_RATE_PER_IP", "client IP, over all kinds of email but notices")

@@ -23,6 +23,7 @@ from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
 from app.models import EmailToken, User
 from app.schemas.user import UserCreate, UserFilters
+from app.services.known_client_service import KnownClients
 from app.services.security_events import record
 from app.services.session_service import SessionService
 
@@ -111,13 +112,17 @@ class UserService:
         if is_superuser is not None and is_superuser != user.is_superuser:
             user.is_superuser = is_superuser
             record(self.db, SecurityEvent.PRIVILEGES_CHANGED, user.id)
+            if is_superuser:
+                await self._delete_tokens(user, "undo")  # a former email gets no privileges
+        if is_active and not user.is_active:
+            record(self.db, SecurityEvent.ACCOUNT_ACTIVATED, user.id)
         if is_active is not None:
             user.is_active = is_active
         await self.flush()
         if is_active is False:
             record(self.db, SecurityEvent.ACCOUNT_DEACTIVATED, user.id)
             await self.sessions.end_all(user)
-            await self.db.execute(delete(EmailToken).where(EmailToken.user_id == user.id))
+            await self._delete_tokens(user, "verify", "reset")
 
     async def lock(self, *users: User, superusers: bool = False) -> Mapping[int, User]:
         """Lock users, and read them again; with active superusers, so that removals take turns.
@@ -143,7 +148,12 @@ class UserService:
         ensure_other_superuser(user, await self.lock(user, superusers=True))
         await self.db.delete(user)
         await self.db.flush()
+        await KnownClients(self.db).forget(user.email)
         record(self.db, SecurityEvent.ACCOUNT_DELETED, user.id, user.email)
+
+    async def _delete_tokens(self, user: User, *purposes: str) -> None:
+        own = and_(EmailToken.user_id == user.id, EmailToken.purpose.in_(purposes))
+        await self.db.execute(delete(EmailToken).where(own))
 
     async def flush(self) -> None:
         """Write pending changes.

@@ -383,3 +383,28 @@ def test_unhandled_error_is_logged_once_with_traceback_and_request_id(
     assert response.json()["code"] == "internal"
     assert [record["request_id"] for record in tracebacks] == ["trace-me"]
     assert "ZeroDivisionError" in tracebacks[0]["exc_info"]
+
+
+@pytest.mark.parametrize(
+    ("source", "trusted"),
+    [("127.0.0.1", ""), ("127.0.0.2", ""), ("127.0.0.2", "127.0.0.1")],  # uvicorn trusts the first
+)
+def test_no_forwarded_header_moves_a_client_to_another_bucket(
+    database: str, tmp_path: Path, source: str, trusted: str
+) -> None:
+    with serving(database, tmp_path / "log", TRUSTED_PROXIES=trusted) as running:
+        url, codes = httpx2.URL(running.url()), []
+        for number in range(6):
+            connection = http.client.HTTPConnection(url.host, url.port, source_address=(source, 0))
+            with contextlib.closing(connection):
+                connection.connect()
+                own = ":".join(map(str, connection.sock.getsockname()))
+                headers = {
+                    "X-Forwarded-For": f"203.0.113.{number}, {own}",
+                    "Content-Type": "application/x-www-form-urlencoded",
+                }
+                body = f"username=bucket-{source}-{trusted}@example.com&password=x"
+                connection.request("POST", f"{API}/auth/login", body, headers)
+                codes.append(connection.getresponse().status)
+
+    assert codes == [401] * 5 + [429]
