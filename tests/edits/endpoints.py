@@ -123,12 +123,11 @@ def filter_and_sort(project: Editor) -> None:
         """
 
 async def test_items_are_filtered_by_description_and_sorted_by_change(as_ann: AsyncClient) -> None:
-    await as_ann.post("/items/", json={"title": "a", "description": "A"})
-    second = (await as_ann.post("/items/", json={"title": "b"})).json()["id"]
-    await as_ann.patch(f"/items/{second}", json={"title": "B"})
+    described, changed = [item["id"] for item in await create(as_ann, BODY, OTHER_BODY)]
+    await as_ann.patch(f"/items/{changed}", json={"title": "B"})
 
-    assert await titles(as_ann, has_description="true") == ["a"]
-    assert await titles(as_ann, sort="updated_at") == ["B", "a"]
+    assert await ids(as_ann, has_description="true") == [described]
+    assert await ids(as_ann, sort="updated_at") == [changed, described]
 """,
     )
     project.migrate("Sort by updated_at")

@@ -278,7 +278,7 @@ def items_removed(project: Editor) -> None:
     )
     project.replace("app/models/__init__.py", "from app.models.item import Item as Item\n", "")
     project.replace("app/api/v1/router.py", "auth, items, users", "auth, users")
-    project.replace("app/api/v1/router.py", "(auth, users, items)", "(auth, users)")
+    project.replace("app/api/v1/router.py", "    items.router,\n", "")
     project.replace(
         "tests/test_authorization.py", '    "item_id": ("/items/", {"title": "X"}),\n', ""
     )

@@ -23,8 +23,8 @@ INVALID: list[dict[str, Any]] = [
     {"description": "\0"},
     {"description": "x" * 10_001},
 ]
-REQUIRED = ["title"]
-SORTS = ["title"]
+REQUIRED: list[str] = ["title"]
+SORTS: list[str] = ["title"]
 # Query parameters, and which of the two bodies they select.
 FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"q": "CHAIR"}, [0]),
@@ -187,10 +187,10 @@ async def test_items_are_filtered_by_time_of_creation(
 
 @pytest.mark.parametrize("name", [*SORTS, "id", "created_at"])
 async def test_items_are_sorted(as_ann: AsyncClient, name: str) -> None:
-    order = [item["id"] for item in await create(as_ann, BODY, OTHER_BODY)]
+    created = [item["id"] for item in await create(as_ann, BODY, OTHER_BODY)]
 
-    assert await ids(as_ann, sort=name) == order
-    assert await ids(as_ann, sort=f"-{name}") == order[::-1]
+    assert await ids(as_ann, sort=name) == created
+    assert await ids(as_ann, sort=f"-{name}") == created[::-1]
 
 
 async def test_items_are_counted(as_ann: AsyncClient) -> None:

@@ -21,6 +21,7 @@ class UserRead(BaseModel):
 
     id: int
     email: str
+    pending_email: str | None
     full_name: str
     is_active: bool
     is_superuser: bool

@@ -38,6 +38,7 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str]
+    pending_email: Mapped[str | None]
     full_name: Mapped[str]
     hashed_password: Mapped[str]
     is_active: Mapped[bool]
@@ -71,6 +72,7 @@ class UserRead(BaseModel):
 
     id: int
     email: str
+    pending_email: str | None
     full_name: str
     is_active: bool
     is_superuser: bool

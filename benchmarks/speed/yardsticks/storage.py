@@ -14,7 +14,7 @@ POOL_SIZE = 8  # connections
 
 Row = Mapping[str, Any]
 
-_USER = "u.id, u.email, u.full_name, u.is_active, u.is_superuser, u.is_verified"
+_USER = "u.id, u.email, u.pending_email, u.full_name, u.is_active, u.is_superuser, u.is_verified"
 _ITEM = "i.id, i.title, i.description, i.owner_id, i.created_at, i.updated_at"
 _RETURNED = _ITEM.replace("i.", "")
 _AUTHENTICATED = """

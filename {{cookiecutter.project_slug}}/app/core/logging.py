@@ -5,7 +5,7 @@ import logging
 import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from types import TracebackType
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -22,10 +22,15 @@ DETAIL = re.compile(
 )
 
 
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
+
+
 class ReadableFormatter(logging.Formatter):
     """A line for each record, and tracebacks without the values of rows."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - as in `logging`
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 - as in `logging`
         """Return a traceback."""
         return DETAIL.sub("", super().formatException(ei))
 

@@ -1,0 +1,136 @@
+"""Resources by command: generated, served and called, and removed without a trace."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.conftest import CHOICES, Bake
+from tests.edits.editor import Editor
+from tests.projects import UV, free_port, in_a_group
+
+USER = {"email": "ann@example.com", "full_name": "Ann", "password": "Correct1Horse"}
+RESOURCES = {
+    "order": "name:str total:decimal due:date? note:text? status:enum(open,paid)",
+    "story": "body:text rank:int? weight:float done:bool at:datetime key:uuid extra:json",
+    "order_line": "label:str? other_label:str? amount:decimal? at:datetime? state:enum(on,off)?",
+}
+ORDER = {"name": "Lamp", "total": "1.50", "status": "open"}
+MISTAKES = {
+    'name=item fields="a:int"': "app/models/item.py exists already",
+    'name=Order fields="a:int"': "'Order' is no name",
+    'name=class fields="a:int"': "'class' is a keyword",
+    'name=page fields="a:int"': "'page' means something else",
+    'name=sheep plural=sheep fields="a:int"': "the same",
+    'name=order fields="a:int" like=nothing': "app/models/nothing.py does not exist",
+    "name=order": "A resource needs fields",
+    'name=order fields="a"': "'a' is no field",
+    'name=order fields="a:money"': "'money' is no type",
+    'name=order fields="a:enum(b)"': "two values or more",
+    'name=order fields="a:int a:str"': "different names",
+    'name=order fields="owner_id:int"': "has a name 'owner_id' already",
+    'name=order fields="date:date"': "'date' is the name of a type",
+}
+
+
+@pytest.fixture(scope="module", params=[in_a_group(value) for value in CHOICES["database"]])
+def project(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Editor]:
+    """Yield an installed project for each database."""
+    project = Editor(bake(database=request.param))
+    env = project.folder / ".env"
+    env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
+    project.variables["PATH"] = f"{Path(UV).parent}:{project.variables['PATH']}"
+    project.reset("app.db" if request.param == "sqlite" else "resources")
+    project.run("make", "migrate")
+    yield project
+    if request.param == "postgresql":
+        project.run("make", "postgres-stop")
+
+
+@pytest.fixture(autouse=True)
+def _unchanged(project: Editor) -> Iterator[None]:
+    """Fail if a test leaves a trace in the project."""
+    yield
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.items())
+def test_mistake_is_explained_and_changes_nothing(
+    project: Editor, arguments: str, message: str
+) -> None:
+    with pytest.raises(AssertionError) as caught:
+        project.run("sh", "-c", f"make resource {arguments}")
+
+    assert message in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_dry_run_lists_what_would_be_written(project: Editor) -> None:
+    listed = project.run("make", "resource", "name=order", "fields=a:int", "dry_run=1")
+
+    assert "write app/models/order.py" in listed
+    assert "migration: Add orders" in listed
+
+
+def test_failure_halfway_leaves_the_files_as_they_were(project: Editor) -> None:
+    add = (".venv/bin/python", "-m", "scripts.resource", "add", "order", "a:int")
+    project.run(".venv/bin/alembic", "downgrade", "base")
+    with pytest.raises(AssertionError, match="nothing was changed"):
+        project.run(*add)
+    project.run("make", "migrate")
+
+
+def test_resources_are_green_and_are_removed_without_a_trace(project: Editor) -> None:
+    for name, fields in RESOURCES.items():
+        project.run("make", "resource", f"name={name}", f"fields={fields}")
+
+    project.run("make", "check")
+    report = run_tests(project, "orders", "stories", "order_lines")
+    assert not re.search(r"app/\S*(order|stor(y|ies))", report), report  # all of it is covered
+    with project.serve(".venv/bin/uvicorn", "app.main:app", "--port", str(free_port())) as server:
+        assert call(f"{server.url}/api/v1") == ("1.50", ["Lamp"])
+
+    for name in reversed(RESOURCES):
+        project.run("make", "remove-resource", f"name={name}")
+
+
+def run_tests(project: Editor, *names: str) -> str:
+    """Run the tests of resources, and those that look at every one; return what is not covered."""
+    general = ("authorization", "openapi", "pagination", "models", "migrations")
+    files = [f"tests/test_{name}.py" for name in (*names, *general)]
+    report = "--cov-report=term-missing:skip-covered"
+    return project.run(".venv/bin/pytest", "-q", "-n", "0", "--cov=app", report, *files)
+
+
+def call(url: str) -> tuple[Any, list[str]]:
+    """Create an order; return its total, and the names that a search and a filter find."""
+    with httpx2.Client(base_url=url) as client:
+        client.post("/users/", json=USER)
+        form = {"username": USER["email"], "password": USER["password"]}
+        token = client.post("/auth/login", data=form).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        created = client.post("/orders/", json=ORDER).json()
+        client.post("/orders/", json=ORDER | {"name": "Chair", "total": "3"})
+        found = client.get("/orders/", params={"q": "L", "total_max": "2", "sort": "-total"})
+        assert client.get("/order-lines/").json() == client.get("/stories/").json() == []
+        client.request("DELETE", "/users/me", json={"current_password": USER["password"]})
+    return created["total"], [order["name"] for order in found.json()]
+
+
+def test_resource_is_copied_from_another_one_when_items_are_removed(project: Editor) -> None:
+    project.run("make", "resource", "name=order", "fields=label:str done:bool")
+    project.run("make", "remove-resource", "name=item")
+    project.run("make", "resource", "name=person", "plural=people", "fields=nickname:str")
+
+    project.run("make", "check")
+    assert "people" not in run_tests(project, "orders", "people")
+
+    for name in ("name=person plural=people", "name=order"):
+        project.run("make", "remove-resource", *name.split())
+    project.run(".venv/bin/alembic", "downgrade", "base")
+    project.git("checkout", "--quiet", ".")
+    project.git("clean", "--quiet", "--force", "-d")
+    project.run("make", "migrate")

@@ -1,0 +1,241 @@
+"""Fields of a resource: parsed from the command line, and as code for each of its files."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from scripts.resource.names import ResourceError, camel, check_name
+
+# Columns, attributes and query parameters that every resource has.
+COMMON = {"id", "owner_id", "owner", "created_at", "updated_at", "created_after", "created_before"}
+RESERVED = COMMON | {"q", "sort", "skip", "limit", "after", "count", "metadata", "registry"}
+TYPES = {"bool", "date", "datetime", "dict", "float", "int", "str"}
+FIELD = re.compile(r"([^:]+):([a-z]+)(?:\(([^()]*)\))?(\?)?")
+CHOICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_. -]{0,48}[A-Za-z0-9])?")
+
+# What fields may need; ruff removes the imports that are not used.
+TYPE_IMPORTS = """
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+"""
+COLUMN_IMPORTS = f"{TYPE_IMPORTS}from sqlalchemy import Numeric, String, Text\n"
+SCHEMA_IMPORTS = f"""{TYPE_IMPORTS}
+from pydantic import Field, FiniteFloat
+from app.schemas.types import Id, Int32, MultilineText, Patch, SearchText, SingleLine, Timestamp
+"""
+
+
+class Filter(NamedTuple):
+    """A query parameter of a field, and the two values that it selects if the first is sent."""
+
+    suffix: str
+    operator: str
+    description: str
+    selected: list[int]
+
+
+EQUAL = [Filter("", "==", "{}", [0])]
+RANGE = [Filter("_min", ">=", "Lowest {}", [0, 1]), Filter("_max", "<=", "Highest {}", [0])]
+PERIOD = [Filter("_after", ">", "{} after this", [1]), Filter("_before", "<", "{} before this", [])]
+
+
+class Kind(NamedTuple):
+    """A type of field. Values are the code of JSON, of which the first one is sorted first."""
+
+    python: str
+    schema: str
+    values: tuple[str, str]
+    invalid: tuple[str, ...]
+    column: str = ""  # arguments of `mapped_column`
+    filters: list[Filter] = []  # noqa: RUF012 - never changed
+    is_sortable: bool = True
+
+
+DECIMAL = "Annotated[Decimal, Field(max_digits=12, decimal_places=2)]"
+TIMES = '"2026-01-31T12:00:00Z"', '"2026-02-01T12:00:00Z"'
+UUIDS = '"00000000-0000-4000-8000-000000000001"', '"00000000-0000-4000-8000-000000000002"'
+LINE = Kind(
+    "str",
+    "Annotated[str, SingleLine(200)]",
+    ('"Chair 100%"', '"Lamp"'),
+    ('""', '"x" * 201', '"a\\0b"'),
+    "String(200)",
+)
+TEXT = Kind(
+    "str",
+    "Annotated[str, MultilineText(10_000)]",
+    ('"Red\\nand blue"', '"White"'),
+    ('"\\0"', '"x" * 10_001'),
+    "Text",
+    is_sortable=False,
+)
+KINDS: Mapping[str, Kind] = {
+    "str": LINE,
+    "text": TEXT,
+    "int": Kind("int", "Int32", ("-1", "2"), ('"x"', "2**31"), filters=RANGE),
+    "float": Kind("float", "FiniteFloat", ("-0.5", "2.5"), ('"x"',), filters=RANGE),
+    "decimal": Kind(
+        "Decimal", DECIMAL, ('"10.50"', '"20.00"'), ('"0.001"',), "Numeric(12, 2)", RANGE
+    ),
+    "bool": Kind("bool", "bool", ("False", "True"), ('"maybe"',), "", EQUAL, is_sortable=False),
+    "date": Kind("date", "date", ('"2026-01-31"', '"2026-02-01"'), ('"x"',), filters=PERIOD),
+    "datetime": Kind("datetime", "Timestamp", TIMES, ('"x"',), filters=PERIOD),
+    "uuid": Kind("UUID", "UUID", UUIDS, ('"x"',), "", EQUAL, is_sortable=False),
+    "json": Kind(
+        "dict[str, Any]", "dict[str, Any]", ('{"a": [1]}', "{}"), ('"x"',), is_sortable=False
+    ),
+}
+
+
+class Field(NamedTuple):
+    """A field of a resource."""
+
+    name: str
+    kind: Kind
+    is_optional: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Field":
+        """Parse a field such as `total:decimal`, `note:text?` or `status:enum(open,paid)`.
+
+        Raises:
+            ResourceError: if it is none.
+        """
+        match = FIELD.fullmatch(text)
+        if not match:
+            message = f"{text!r} is no field: write name:type, such as total:decimal or due:date?"
+            raise ResourceError(message)
+        name, kind, choices, mark = match.groups()
+        if check_name(name) in RESERVED or name.startswith("model_"):
+            message = f"Every resource has a name {name!r} already; choose another for the field."
+            raise ResourceError(message)
+        if name in TYPES:
+            message = f"{name!r} is the name of a type; choose another for the field."
+            raise ResourceError(message)
+        return cls(name, _kind(kind, choices), bool(mark))
+
+    @property
+    def schema(self) -> str:
+        """Type in the schemas: an alias of one that has rules."""
+        if not self.kind.schema.startswith("Annotated"):
+            return self.kind.schema
+        is_imported = re.search(rf"\b{camel(self.name)}\b", SCHEMA_IMPORTS)
+        return camel(self.name) + ("Value" if is_imported else "")
+
+    @property
+    def alias(self) -> str:
+        """Definition of the alias, or ""."""
+        return "" if self.schema == self.kind.schema else f"{self.schema} = {self.kind.schema}"
+
+    def typed(self, type_: str) -> str:
+        """Return the declaration of the field with a type, or null if it is optional."""
+        return f"{self.name}: {type_} | None" if self.is_optional else f"{self.name}: {type_}"
+
+    def column(self) -> str:
+        """Return the attribute of the model."""
+        index = "index=True" if self.kind.is_sortable else ""
+        arguments = ", ".join(filter(None, [self.kind.column, index]))
+        name, type_ = self.typed(self.kind.python).split(": ", 1)
+        return f"{name}: Mapped[{type_}]" + (f" = mapped_column({arguments})" if arguments else "")
+
+    def change(self) -> str:
+        """Return the field of a PATCH body: one that is optional can be removed with null."""
+        required = f"{self.name}: Patch[{self.schema}]"
+        return f"{self.typed(self.schema) if self.is_optional else required} = None"
+
+    def values(self) -> tuple[str, str]:
+        """Return two values, of which the second is null if the field is optional."""
+        first, second = self.kind.values
+        return first, "None" if self.is_optional else second
+
+
+def _kind(name: str, choices: str | None) -> Kind:
+    values = [choice.strip() for choice in (choices or "").split(",")]
+    if name in KINDS and choices is None:
+        return KINDS[name]
+    if name == "enum" and all(map(CHOICE.fullmatch, values)) and len(set(values)) > 1:
+        literal = f"Literal[{', '.join(map(repr, values))}]"
+        both = repr(values[0]), repr(values[1])
+        return Kind(literal, literal, both, ('"?"',), "", EQUAL, is_sortable=False)
+    message = (
+        f"{name!r} is no type of a field: write {', '.join(KINDS)}, or enum(open,paid) with "
+        "two values or more, of letters, digits, spaces and _ . -"
+    )
+    raise ResourceError(message)
+
+
+def sorts(fields: list[Field]) -> list[str]:
+    """Return the names of the fields that lists are sorted by."""
+    return [field.name for field in fields if field.kind.is_sortable]
+
+
+def parameters(fields: list[Field]) -> list[str]:
+    """Return the query parameters of a list."""
+    found = [
+        f"{field.name}{f.suffix}: {field.schema} | None = Field(None, description="
+        f"{f.description.format(field.name.replace('_', ' ')).capitalize()!r})"
+        for field in fields
+        for f in field.kind.filters
+    ]
+    texts = " or ".join(field.name.replace("_", " ") for field in _searched(fields))
+    order = [f"{sign}{name}" for name in ("id", *sorts(fields), "created_at") for sign in ("", "-")]
+    search = f"q: SearchText | None = Field(None, description='Text that the {texts} contains')"
+    sort = f"sort: Literal{order} = Field('id', description='Order: a field, or `-field`')"
+    return [*([search] if texts else []), *found, sort]
+
+
+def conditions(fields: list[Field], model: str) -> list[str]:
+    """Return the rows of the table of conditions."""
+    found = [
+        f'"{field.name}{f.suffix}": lambda value: {model}.{field.name} {f.operator} value'
+        for field in fields
+        for f in field.kind.filters
+    ]
+    texts = [f"{model}.{f.name}.icontains(text, autoescape=True)" for f in _searched(fields)]
+    search = texts[0] if len(texts) == 1 else f"or_({', '.join(texts)})"
+    return [f'"q": lambda text: {search}', *found] if texts else found
+
+
+def test_data(fields: list[Field]) -> dict[str, str]:
+    """Return the code of the constants of the tests."""
+    selections = [
+        f"({_row(field.name + f.suffix, field.kind.values[0])}, "
+        f"{[n for n in f.selected if not (n and field.is_optional)]})"
+        for field in fields
+        for f in field.kind.filters
+    ]
+    searches = [*_SEARCHES] if _searched(fields) else []
+    nulls = [_row(field.name, "None") for field in fields if not field.is_optional]
+    invalid = [_row(field.name, value) for field in fields for value in field.kind.invalid]
+    return {
+        "BODY": _body(fields, 0),
+        "OTHER_BODY": _body(fields, 1),
+        "INVALID": f"[{', '.join([*nulls, *invalid])}]",
+        "REQUIRED": repr([field.name for field in fields if not field.is_optional]),
+        "SORTS": repr(sorts(fields)),
+        "FILTERS": f"[{', '.join([*searches, *selections])}]",
+        "INVALID_FILTERS": '[{"q": "a\\0b"}, {"q": "x" * 201}]' if searches else "[]",
+    }
+
+
+_SEARCHES = '({"q": "CHAIR"}, [0])', '({"q": "%"}, [0])', '({"q": "_"}, [])'
+
+
+def required_body(fields: list[Field]) -> str:
+    """Return the smallest valid body."""
+    return _body([field for field in fields if not field.is_optional], 0)
+
+
+def _body(fields: list[Field], number: int) -> str:
+    rows = [f'"{field.name}": {field.values()[number]}' for field in fields]
+    return "{" + ", ".join(rows) + "}"
+
+
+def _row(name: str, value: str) -> str:
+    return '{"' + name + '": ' + value + "}"
+
+
+def _searched(fields: list[Field]) -> list[Field]:
+    return [field for field in fields if field.kind is LINE]

@@ -1,0 +1,159 @@
+"""Edits of Python files that keep their formatting, as transformers of libcst."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import libcst as cst
+
+from scripts.resource.fields import COMMON
+from scripts.resource.names import Renamer, ResourceError
+
+
+class Rename(cst.CSTTransformer):
+    """Renames a resource in identifiers, strings and comments, but not the method `items()`."""
+
+    def __init__(self, renamer: Renamer) -> None:
+        self.renamer = renamer
+        self.methods: set[cst.Name] = set()
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """Remember calls of `items()` of a dictionary."""
+        if (
+            isinstance(node.func, cst.Attribute)
+            and node.func.attr.value == "items"
+            and not node.args
+        ):
+            self.methods.add(node.func.attr)
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+        """Rename an identifier."""
+        if original_node in self.methods:
+            return updated_node
+        return updated_node.with_changes(value=self.renamer.rename(updated_node.value))
+
+    def leave_SimpleString(
+        self, original_node: cst.SimpleString, updated_node: cst.SimpleString
+    ) -> cst.SimpleString:
+        """Rename in a string: a text if it has spaces."""
+        return updated_node.with_changes(value=self._rename_text(original_node.value))
+
+    def leave_FormattedStringText(
+        self, original_node: cst.FormattedStringText, updated_node: cst.FormattedStringText
+    ) -> cst.FormattedStringText:
+        """Rename in the text of an f-string."""
+        return updated_node.with_changes(value=self._rename_text(original_node.value))
+
+    def leave_Comment(self, original_node: cst.Comment, updated_node: cst.Comment) -> cst.Comment:
+        """Rename in a comment."""
+        return updated_node.with_changes(
+            value=self.renamer.rename(original_node.value, is_prose=True)
+        )
+
+    def _rename_text(self, text: str) -> str:
+        return self.renamer.rename(text, is_prose=" " in text)
+
+
+def replace_fields(module: cst.Module, class_name: str, fields: Iterable[str]) -> cst.Module:
+    """Replace the fields of a class, except those that every resource has."""
+    new = [cst.parse_statement(field) for field in fields]
+
+    def replace(definition: cst.ClassDef) -> cst.ClassDef:
+        statements = list(definition.body.body)
+        own = [s for s in statements if _name(s).strip("_") not in {*COMMON, "tablename", ""}]
+        at = statements.index(own[0]) if own else 1  # after the docstring
+        kept = [s for s in statements if s not in own]
+        body = definition.body.with_changes(body=[*kept[:at], *new, *kept[at:]])
+        return definition.with_changes(body=body)
+
+    return _edit(module, class_name, replace)
+
+
+def replace_aliases(module: cst.Module, aliases: Iterable[str]) -> cst.Module:
+    """Replace the types that stand between the imports and the first class."""
+    old = [s for s in module.body if "= Annotated[" in module.code_for_node(s)[:60]]
+    kept = [s for s in module.body if s not in old]
+    at = next(number for number, s in enumerate(kept) if isinstance(s, cst.ClassDef))
+    new = [cst.parse_statement(alias) for alias in aliases]
+    return module.with_changes(body=[*kept[:at], *new, *kept[at:]])
+
+
+def edit_elements(
+    module: cst.Module,
+    name: str,
+    *,
+    new: Iterable[str] = (),
+    keep: Callable[[str], bool] = lambda _: True,
+) -> cst.Module:
+    """Replace the elements of a list, or the rows of a dictionary, that are not kept."""
+
+    def edit(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+        old = _collection(line)
+        first, last = "{}" if isinstance(old, cst.Dict) else "[]"
+        added = cst.parse_expression(f"{first}{', '.join(new)}{last}")
+        kept = [e for e in old.elements if keep(module.code_for_node(_key(e)).strip("\"'"))]
+        elements = [*kept, *getattr(added, "elements", ())]
+        commas = [cst.Comma()] * len(elements[1:]) + [e.comma for e in old.elements[-1:]]
+        separated = [
+            e.with_changes(comma=comma) for e, comma in zip(elements, commas, strict=False)
+        ]
+        return _assign(line, old.with_changes(elements=separated))
+
+    return _edit(module, name, edit)
+
+
+def set_constant(module: cst.Module, name: str, code: str) -> cst.Module:
+    """Give a constant of the module another value."""
+    return _edit(module, name, lambda line: _assign(line, cst.parse_expression(code)))
+
+
+def add_imports(module: cst.Module, imports: str) -> cst.Module:
+    """Add imports after the docstring; ruff sorts them, and removes those that are not used."""
+    new = cst.parse_module(imports.lstrip()).body
+    return module.with_changes(body=[module.body[0], *new, *module.body[1:]])
+
+
+def remove_import(module: cst.Module, source: str) -> cst.Module:
+    """Remove the imports from a module."""
+    kept = [s for s in module.body if f"from {source} import" not in module.code_for_node(s)]
+    return module.with_changes(body=kept)
+
+
+def _edit(module: cst.Module, name: str, change: Callable[[Any], cst.CSTNode]) -> cst.Module:
+    """Change the class or the assignment that has a name.
+
+    Raises:
+        ResourceError: if the module has none.
+    """
+    statement = next((s for s in module.body if _name(s) == name), None)
+    if statement is None:
+        message = f"The example has no {name}: copy another resource, with like=…"
+        raise ResourceError(message)
+    return module.with_changes(body=[change(s) if s is statement else s for s in module.body])
+
+
+def _name(statement: cst.CSTNode) -> str:
+    """Return the name of a class, or that to which a statement assigns."""
+    if isinstance(statement, cst.ClassDef):
+        return statement.name.value
+    for part in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+        if isinstance(part, cst.AnnAssign) and isinstance(part.target, cst.Name):
+            return part.target.value
+        if isinstance(part, cst.Assign) and isinstance(part.targets[0].target, cst.Name):
+            return part.targets[0].target.value
+    return ""
+
+
+def _assign(line: cst.SimpleStatementLine, value: cst.BaseExpression) -> cst.SimpleStatementLine:
+    return line.with_changes(body=[line.body[0].with_changes(value=value)])
+
+
+def _collection(line: cst.SimpleStatementLine) -> cst.Dict | cst.List:
+    value = getattr(line.body[0], "value", None)
+    if not isinstance(value, cst.Dict | cst.List):
+        message = f"No list and no dictionary: {cst.Module([line]).code.strip()}"
+        raise ResourceError(message)
+    return value
+
+
+def _key(element: cst.BaseDictElement | cst.BaseElement) -> cst.BaseExpression:
+    return element.key if isinstance(element, cst.DictElement) else element.value
