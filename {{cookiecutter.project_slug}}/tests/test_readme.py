@@ -1,8 +1,9 @@
-"""README: what it says about settings, files and rate limits is true."""
+"""README and instructions: what they say about settings, files and commands is true."""
 
 import json
 import re
 
+import pytest
 from pydantic.fields import FieldInfo
 
 from app.config import Settings
@@ -58,9 +59,15 @@ def test_env_example_contains_required_settings_and_no_unknown_ones() -> None:
     assert {name for name, f in Settings.model_fields.items() if f.is_required()} <= names
 
 
-def test_readme_mentions_existing_files_only() -> None:
-    for path in re.findall(r"`((?:app|tests|alembic)/[\w/.]*)`", README):
+@pytest.mark.parametrize("document", ["README.md", "AGENTS.md", "CONTRIBUTING.md"])
+def test_document_mentions_existing_files_and_commands_only(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for path in re.findall(r"`(?:[^`]* )?((?:app|tests|alembic|scripts)/[\w/.]*)`", text):
         assert (ROOT / path).exists(), path
+    for target in re.findall(r"`make ([a-z-]+)", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_readme_lists_every_rate_limit() -> None:

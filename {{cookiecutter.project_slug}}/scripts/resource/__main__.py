@@ -1,6 +1,7 @@
 """Add or remove a resource: `python -m scripts.resource --help`."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Mapping
@@ -112,14 +113,23 @@ def _write(texts: Mapping[Path, str | None]) -> None:
 
 
 def _migrate_back(added: str, removed: str) -> None:
-    """Delete the migration that added the table, if it is the last one; or write another."""
+    """Delete the migration that added the table, if it is the last one; or write another.
+
+    One that is in git may have been applied elsewhere, and stays.
+    """
     script = ScriptDirectory.from_config(Config("alembic.ini"))
     head = script.get_revision("head")
-    if head and head.doc.rstrip(".") == added:
+    if head and head.doc.rstrip(".") == added and not _is_in_git(head.path):
         _run("alembic", "downgrade", f"{head.revision}-1")
         Path(head.path).unlink()
     else:
         _run("alembic", "revision", "--autogenerate", "-m", removed)
+
+
+def _is_in_git(path: str) -> bool:
+    git = shutil.which("git")
+    command = [git or "git", "ls-files", "--error-unmatch", path]
+    return bool(git) and not subprocess.run(command, check=False, capture_output=True).returncode  # noqa: S603 - of this project
 
 
 def _run(*command: str) -> None:
