@@ -110,7 +110,7 @@ class AccountService:
     async def undo_email_change(self, token: str) -> None:
         """Give the email back to its former owner, or keep it.
 
-        Sessions and password end: whoever requested the change had both.
+        Sessions and password end: the person who requested the change had both.
         """
         user, email, expires_at = await self.emails.redeem_token(token, "undo")
         user.email, user.is_verified = email, True
@@ -196,7 +196,7 @@ class AccountService:
     async def change_password(self, user: User, new_hash: str) -> None:
         """Change the password: all sessions and reset tokens end, and no email is pending.
 
-        Whoever knew the old password may have entered it.
+        A person who knew the old password may have entered it.
         """
         user.hashed_password, user.pending_email = new_hash, None
         await self.db.flush()
