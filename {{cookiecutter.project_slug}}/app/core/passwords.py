@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv6Network
 from typing import NamedTuple, TypeVar
 
 from passlib.context import CryptContext  # from libpass, the maintained distribution
@@ -50,7 +51,7 @@ def check_queue() -> None:
     Raises:
         OverloadedError: if too many passwords are waiting, of all clients or of this client IP.
     """
-    own, is_full = _waiting[client_ip.get()], _waiting.total() >= MAX_QUEUE_LENGTH
+    own, is_full = _waiting[_client()], _waiting.total() >= MAX_QUEUE_LENGTH
     if own >= MAX_QUEUE_LENGTH_PER_CLIENT or (own and is_full):
         raise OverloadedError
 
@@ -92,13 +93,19 @@ def _normalize(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+def _client() -> str:
+    """Return the client IP; of IPv6, the /48 network, which one site may have (RFC 6177)."""
+    ip = client_ip.get()
+    return str(IPv6Network(ip).supernet(new_prefix=48)) if ip.endswith("/64") else ip
+
+
 async def _in_thread(work: Callable[[], Result]) -> Result:
     """Run in the executor: a hash takes as long as a hundred requests.
 
     Client IPs take turns: each has one password there at a time.
     """
     check_queue()
-    client = client_ip.get()
+    client = _client()
     _waiting[client] += 1
     try:
         async with _turns.setdefault(client, asyncio.Lock()):
