@@ -1,5 +1,6 @@
 """Models: what all of them have in common."""
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +38,8 @@ def text_fields() -> Iterator[tuple[type[WriteSchema], str, int]]:
         import_module(f"{schemas.__name__}.{module.stem}")
     models = {mapper.class_.__name__: mapper for mapper in Base.registry.mappers}
     for schema in write_schemas():
-        model = max(filter(schema.__name__.startswith, models), key=len, default="")
+        names = [name for name in models if re.match(rf"{name}(?![a-z])", schema.__name__)]
+        model = max(names, key=len, default="")
         for column in models[model].columns if model else ():
             length = getattr(column.type, "length", None)
             if length and column.key in schema.model_fields:
