@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from tests.projects import UV, free_port, in_a_group
 
 USER = {"email": "ann@example.com", "full_name": "Ann", "password": "Correct1Horse"}
 RESOURCES = {
-    "order": "name:str total:decimal due:date? note:text? status:enum(open,paid)",
-    "story": "body:text rank:int? weight:float done:bool at:datetime key:uuid extra:json",
-    "order_line": "label:str? other_label:str? amount:decimal? at:datetime? state:enum(on,off)?",
+    "order": "name:str:unique total:decimal due:date? note:text? status:enum(open,paid)",
+    "story": "body:text rank:int:unique? weight:float done:bool at:datetime key:uuid extra:json",
+    "order_line": "order:ref(order) tale:ref(story,stories)? label:str? other_label:str? "
+    "amount:decimal? at:datetime? state:enum(on,off)?",
 }
+LIKE_PERSON = ("like=person", "like_plural=people")
 ORDER = {"name": "Lamp", "total": "1.50", "status": "open"}
 MISTAKES = {
     "item a:int": "app/models/item.py exists already",
@@ -33,6 +36,9 @@ MISTAKES = {
     "order 'a:int a:str'": "different names",
     "order owner_id:int": "has a name 'owner_id' already",
     "order date:date": "'date' is the name of a type",
+    "order note:text:unique": "cannot be unique",
+    "order ghost:ref": "app/models/ghost.py does not exist",
+    "order order:ref": "app/models/order.py does not exist",
 }
 
 
@@ -88,9 +94,10 @@ def test_resources_are_green_and_are_removed_without_a_trace(project: Editor) ->
     project.run("make", "check")
     report = run_tests(project, "orders", "stories", "order_lines")
     assert not re.search(r"app/\S*(order|stor(y|ies))", report), report  # all of it is covered
-    with project.serve(".venv/bin/uvicorn", "app.main:app", "--port", str(free_port())) as server:
-        assert call(f"{server.url}/api/v1") == ("1.50", ["Lamp"])
+    assert call(project) == ("1.50", ["Lamp"])
 
+    with pytest.raises(AssertionError, match=r"order_line_service.py would break: orders are used"):
+        project.run("make", "remove-resource", "name=order")
     for name in reversed(RESOURCES):
         project.run("make", "remove-resource", f"name={name}")
 
@@ -103,19 +110,31 @@ def run_tests(project: Editor, *names: str) -> str:
     return project.run(".venv/bin/pytest", "-q", "-n", "0", "--cov=app", report, *files)
 
 
-def call(url: str) -> tuple[Any, list[str]]:
+def call(project: Editor) -> tuple[Any, list[str]]:
     """Create an order; return its total, and the names that a search and a filter find."""
-    with httpx2.Client(base_url=url) as client:
-        client.post("/users/", json=USER)
-        form = {"username": USER["email"], "password": USER["password"]}
-        token = client.post("/auth/login", data=form).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
+    with logged_in(project) as client:
         created = client.post("/orders/", json=ORDER).json()
         client.post("/orders/", json=ORDER | {"name": "Chair", "total": "3"})
+        assert client.post("/orders/", json=ORDER).json()["code"] == "order_name_taken"
         found = client.get("/orders/", params={"q": "L", "total_max": "2", "sort": "-total"})
         assert client.get("/order-lines/").json() == client.get("/stories/").json() == []
         client.request("DELETE", "/users/me", json={"current_password": USER["password"]})
     return created["total"], [order["name"] for order in found.json()]
+
+
+@contextmanager
+def logged_in(project: Editor) -> Iterator[httpx2.Client]:
+    """Serve the project, and yield a client of a user, who is registered first."""
+    command = (".venv/bin/uvicorn", "app.main:app", "--port", str(free_port()))
+    with (
+        project.serve(*command) as server,
+        httpx2.Client(base_url=f"{server.url}/api/v1") as client,
+    ):
+        client.post("/users/", json=USER)
+        form = {"username": USER["email"], "password": USER["password"]}
+        token = client.post("/auth/login", data=form).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
 
 
 def test_migration_that_is_in_git_stays_when_its_resource_is_removed(project: Editor) -> None:
@@ -137,14 +156,29 @@ def restore(project: Editor) -> None:
     project.run("make", "migrate")
 
 
-def test_resource_is_copied_from_another_one_when_items_are_removed(project: Editor) -> None:
-    project.run("make", "resource", "name=order", "fields=label:str done:bool")
-    project.run("make", "remove-resource", "name=item")
+def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) -> None:
+    project.run("make", "resource", "name=order", "fields=label:str:unique done:bool")
+    project.run("make", "remove-resource", "name=item")  # unique fields: orders are not copied
     project.run("make", "resource", "name=person", "plural=people", "fields=nickname:str")
+    project.run("make", "resource", "name=pet", "fields=nickname:str", *LIKE_PERSON)
 
     project.run("make", "check")
-    assert "people" not in run_tests(project, "orders", "people")
+    assert "people" not in run_tests(project, "orders", "people", "pets")
 
-    for name in ("name=person plural=people", "name=order"):
-        project.run("make", "remove-resource", *name.split())
+    restore(project)
+
+
+def test_renamed_resource_keeps_its_rows(project: Editor) -> None:
+    with logged_in(project) as client:
+        created = client.post("/items/", json={"title": "Lamp"}).json()
+
+    project.run("make", "rename-resource", "from=item", "to=big_product")
+
+    project.run("make", "check")
+    assert "product" not in run_tests(project, "big_products")
+    with logged_in(project) as client:
+        (kept,) = client.get("/big-products/").json()
+        added = client.post("/big-products/", json={"title": "Chair"}).json()
+    assert kept == created
+    assert added["id"] > kept["id"]
     restore(project)

@@ -224,7 +224,7 @@ def second_resource_with_many_to_many(project: Editor) -> None:
     )
     mount(project, "labels")
     project.after(
-        "tests/test_authorization.py",
+        "tests/resources.py",
         '    "item_id": ("/items/", {"title": "X"}),\n',
         '    "label_id": ("/labels/", {"title": "X"}),\n',
     )
@@ -280,7 +280,7 @@ def items_removed(project: Editor) -> None:
     project.replace("app/api/v1/router.py", "auth, items, users", "auth, users")
     project.replace("app/api/v1/router.py", "    items.router,\n", "")
     project.replace(
-        "tests/test_authorization.py", '    "item_id": ("/items/", {"title": "X"}),\n', ""
+        "tests/resources.py", '    "item_id": ("/items/", {"title": "X"}),\n', ""
     )
     project.migrate("Remove items")
     project.run("make", "coverage")

@@ -12,6 +12,7 @@ from app.models import User
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser
 from tests.helpers import API, CONFIRMED, NEW_PASSWORD, NEW_USER, PASSWORD, operations
+from tests.resources import OWNED, prepare
 
 Clients = dict[str, AsyncClient]
 Statuses = tuple[int, int, int, int, int, int]
@@ -30,12 +31,6 @@ class Form(dict[str, str]):
 
 class Upload(dict[str, bytes]):
     """A body that is sent as a form with files: name and content."""
-
-
-# Resources that users own: the name of the id, the path, and a body for POST and PATCH.
-OWNED: dict[str, tuple[str, Any]] = {
-    "item_id": ("/items/", {"title": "X"}),
-}
 
 
 def rows_of_owned(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - any JSON
@@ -104,7 +99,8 @@ async def ids(owner: User, clients: Clients, db: AsyncSession) -> dict[str, obje
     await db.commit()
     ids: dict[str, object] = {"user_id": owner.id, "session_id": token.partition(".")[0]}
     for name, (path, body) in OWNED.items():
-        ids[name] = (await clients["owner"].post(path, json=body)).json()["id"]
+        prepared = await prepare(clients["owner"], body)
+        ids[name] = (await clients["owner"].post(path, json=prepared)).json()["id"]
     return ids
 
 
@@ -123,7 +119,7 @@ async def send(
     body = TABLE[operation][0]
     kind = "data" if isinstance(body, Form) else "files" if isinstance(body, Upload) else "json"
     async with connection.begin_nested() as before:
-        response = await client.request(method, url, **{kind: body})
+        response = await client.request(method, url, **{kind: await prepare(client, body)})
         await before.rollback()
     assert PASSWORD not in response.text
     assert "hashed" not in response.text
@@ -153,9 +149,11 @@ def test_every_operation_is_in_the_table() -> None:
     missing = [row(name, documented[name]) for name in documented if name not in listed]
     surplus = [f"    {name!r}" for name in listed if name not in documented]
 
-    add = f"Add to TABLE or OWNED in {FILE} (statuses: {', '.join(ROLES)}):"
+    add = f"Add to TABLE in {FILE}, or to OWNED in resources.py (statuses: {', '.join(ROLES)}):"
     assert not missing, "\n".join([add, *missing])
-    assert not surplus, "\n".join([f"Remove from TABLE or OWNED in {FILE}:", *surplus])
+    assert not surplus, "\n".join(
+        [f"Remove from TABLE in {FILE}, or from OWNED in resources.py:", *surplus]
+    )
 
 
 EXAMPLE_BODIES = {

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Item, User
 from tests.helpers import CONFIRMED
+from tests.resources import prepare
 
 # Bodies of new items. By each field of `SORTS`, the first comes before the second.
 BODY: dict[str, Any] = {"title": "Chair 100%", "description": "Red"}
@@ -38,7 +39,7 @@ INVALID_FILTERS: list[dict[str, Any]] = [{"q": "a\0b"}, {"q": "x" * 201}]
 
 async def create(client: AsyncClient, *bodies: dict[str, Any]) -> list[dict[str, Any]]:
     """Create items, and return them."""
-    responses = [await client.post("/items/", json=body) for body in bodies]
+    responses = [await client.post("/items/", json=await prepare(client, body)) for body in bodies]
     assert {response.status_code for response in responses} == {201}
     return [response.json() for response in responses]
 
@@ -51,18 +52,21 @@ async def ids(client: AsyncClient, **params: Any) -> list[int]:  # noqa: ANN401 
 
 
 async def test_created_item_belongs_to_its_creator(as_ann: AsyncClient, ann: User) -> None:
-    (item,) = await create(as_ann, BODY)
+    body = await prepare(as_ann, BODY)
 
-    assert item.items() >= (BODY | {"owner_id": ann.id}).items()
+    (item,) = await create(as_ann, body)
+
+    assert item.items() >= (body | {"owner_id": ann.id}).items()
     assert item == (await as_ann.get(f"/items/{item['id']}")).json()
 
 
 async def test_item_needs_the_required_fields_only(as_ann: AsyncClient) -> None:
-    await create(as_ann, {name: BODY[name] for name in REQUIRED})
+    body = await prepare(as_ann, {name: BODY[name] for name in REQUIRED})
+    await create(as_ann, body)
 
     for name in REQUIRED:
-        body = {key: value for key, value in BODY.items() if key != name}
-        response = await as_ann.post("/items/", json=body)
+        incomplete = {key: value for key, value in body.items() if key != name}
+        response = await as_ann.post("/items/", json=incomplete)
         assert response.json()["errors"][0]["loc"] == ["body", name]
 
 
@@ -87,7 +91,7 @@ async def test_item_list_has_own_items_or_everyones_for_superusers(
 @pytest.mark.parametrize("name", BODY)
 async def test_item_update_changes_only_the_sent_fields(as_ann: AsyncClient, name: str) -> None:
     (item,) = await create(as_ann, BODY)
-    change = {name: OTHER_BODY[name]}
+    change = await prepare(as_ann, {name: OTHER_BODY[name]})
 
     changed = (await as_ann.patch(f"/items/{item['id']}", json=change)).json()
 
@@ -107,7 +111,7 @@ async def test_item_of_another_user_is_404_like_a_missing_one(
     as_ann: AsyncClient, as_bob: AsyncClient, method: str
 ) -> None:
     (item,) = await create(as_ann, BODY)
-    body = OTHER_BODY if method == "PATCH" else None
+    body = await prepare(as_bob, OTHER_BODY) if method == "PATCH" else None
 
     other = await as_bob.request(method, f"/items/{item['id']}", json=body)
     missing = await as_bob.request(method, f"/items/{item['id'] + 1000}", json=body)
@@ -122,16 +126,19 @@ async def test_superuser_updates_any_item_and_its_owner_stays(
 ) -> None:
     (item,) = await create(as_ann, BODY)
 
-    response = await as_root.patch(f"/items/{item['id']}", json=OTHER_BODY)
+    change = await prepare(as_root, OTHER_BODY)
+
+    response = await as_root.patch(f"/items/{item['id']}", json=change)
 
     assert response.json()["owner_id"] == item["owner_id"]
 
 
 @pytest.mark.parametrize("fields", [*INVALID, {"owner_id": 1}, {"id": 1}])
 async def test_invalid_item_is_rejected(as_ann: AsyncClient, fields: dict[str, object]) -> None:
-    (item,) = await create(as_ann, BODY)
+    body = await prepare(as_ann, BODY)
+    (item,) = await create(as_ann, body)
 
-    assert (await as_ann.post("/items/", json=BODY | fields)).status_code == 422
+    assert (await as_ann.post("/items/", json=body | fields)).status_code == 422
     assert (await as_ann.patch(f"/items/{item['id']}", json=fields)).status_code == 422
     assert (await as_ann.get("/items/")).json() == [item]
 

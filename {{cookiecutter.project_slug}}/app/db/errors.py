@@ -59,13 +59,21 @@ def translate_database_errors() -> Generator[None]:
         raise
 
 
-def is_unique_violation(error: IntegrityError, table: str, column: str) -> bool:
-    """Return whether the unique constraint of the column was violated."""
-    message = str(error.orig)  # PostgreSQL names the constraint, SQLite the column
-    return (
-        f"uq_{table}_{column}" in message
-        or f"UNIQUE constraint failed: {table}.{column}" in message
-    )
+@contextmanager
+def translate_duplicate(error: type[AppError], table: str, *columns: str) -> Generator[None]:
+    """Raise the error if another row has the same values in columns with a unique constraint.
+
+    A query before it may race: another request can write between the two.
+    """
+    try:
+        yield
+    except IntegrityError as violation:
+        message = str(violation.orig)  # PostgreSQL names the constraint, SQLite the columns
+        constraint = f'"uq_{table}_{"_".join(columns)}"'
+        names = ", ".join(f"{table}.{column}" for column in columns)
+        if constraint in message or message.endswith(f"UNIQUE constraint failed: {names}"):
+            raise error from violation
+        raise
 
 
 def _to_domain_error(error: Exception) -> AppError | None:

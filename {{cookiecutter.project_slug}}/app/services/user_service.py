@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, union
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.exceptions import (
@@ -18,7 +17,7 @@ from app.core.password_policy import reject_guessable
 from app.core.passwords import hash_password
 from app.core.security_log import SecurityEvent
 from app.db.base import columns, utc_now
-from app.db.errors import is_unique_violation
+from app.db.errors import translate_duplicate
 from app.db.pagination import Page, PageRequest, paginate
 from app.db.session import commit_and_release
 from app.models import EmailToken, User
@@ -159,14 +158,10 @@ class UserService:
         """Write pending changes.
 
         Raises:
-            EmailTakenError: if the unique index rejects the email. A query before may race.
+            EmailTakenError: if another user has the email.
         """
-        try:
+        with translate_duplicate(EmailTakenError, "users", "email"):
             await self.db.flush()
-        except IntegrityError as error:
-            if is_unique_violation(error, "users", "email"):
-                raise EmailTakenError from error
-            raise
 
 
 def ensure_other_superuser(user: User, locked: Mapping[int, User]) -> None:

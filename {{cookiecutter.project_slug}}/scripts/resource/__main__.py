@@ -1,27 +1,38 @@
-"""Add or remove a resource: `python -m scripts.resource --help`."""
+"""Add, remove or rename a resource: `python -m scripts.resource --help`."""
 
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
+from scripts.resource.checks import parents
 from scripts.resource.fields import Field
+from scripts.resource.migration import autogenerate, migrate_back, rename_table
 from scripts.resource.names import Names, ResourceError
-from scripts.resource.project import copy, files, find_example, register, unregister
+from scripts.resource.project import (
+    Example,
+    Files,
+    copy,
+    files,
+    find_example,
+    find_kept_example,
+    find_references,
+    keep_example,
+    register,
+    renamed,
+    unregister,
+)
+from scripts.resource.tools import format_files
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Name = Annotated[str, typer.Argument(help="Singular in snake case, such as order_line.")]
 Fields = Annotated[str, typer.Argument(help='Such as "total:decimal due:date? note:text?".')]
 Plural = Annotated[str, typer.Option(help="Plural, if it is irregular.")]
+NewPlural = Annotated[str, typer.Option(help="Its new plural, if it is irregular.")]
 Like = Annotated[str, typer.Option(help="Resource to copy; by default item, or any other one.")]
 LikePlural = Annotated[str, typer.Option(help="Its plural, if it is irregular.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the files, and change none.")]
@@ -39,19 +50,13 @@ def add(  # noqa: PLR0913 - options of a command
 ) -> None:
     """Add a resource that users own: a copy of another one, with other fields."""
     with _plain_errors():
-        new = Names.parse(name, plural)
-        old = Names.parse(like, like_plural) if like else find_example()
-        parsed = _parse_fields(fields)
-        _require(files(old), exist=True)
+        new, parsed = Names.parse(name, plural), _parse_fields(fields)
+        for parent in parents(parsed):
+            _require(files(parent), exist=True)
         _require(files(new), exist=False)
-        texts = copy(old, new, parsed) | register(new, parsed)
-        title = f"Add {new.forms()['words'].plural}"
-        if not dry_run:
-            with _restored_on_failure(texts):
-                _write(texts)
-                _run("alembic", "revision", "--autogenerate", "-m", title)
-        _report(texts, title)
-        typer.echo("Apply the migration: make migrate")
+        texts = copy(_example(like, like_plural), new, parsed) | register(new, parsed)
+        title = f"Add {new.words.plural}"
+        _apply(texts, title, lambda: autogenerate(title), dry_run=dry_run)
 
 
 @cli.command()
@@ -59,14 +64,53 @@ def remove(name: Name, *, plural: Plural = "", dry_run: DryRun = False) -> None:
     """Remove a resource, with its table."""
     with _plain_errors():
         old = Names.parse(name, plural)
-        _require(files(old), exist=True)
-        texts = dict.fromkeys(files(old)) | unregister(old)
-        words = old.forms()["words"].plural
-        if not dry_run:
-            with _restored_on_failure(texts):
-                _write(texts)
-                _migrate_back(f"Add {words}", f"Remove {words}")
-        _report(texts, f"Remove {words}")
+        _require_removable(old)
+        texts = dict.fromkeys(files(old)) | unregister(old) | keep_example(old)
+        added, removed = f"Add {old.words.plural}", f"Remove {old.words.plural}"
+        _apply(texts, removed, lambda: migrate_back(added, removed), dry_run=dry_run)
+
+
+@cli.command()
+def rename(
+    name: Name,
+    new_name: Name,
+    *,
+    plural: Plural = "",
+    new_plural: NewPlural = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Rename a resource, and its table with all rows."""
+    with _plain_errors():
+        old, new = Names.parse(name, plural), Names.parse(new_name, new_plural)
+        _require_removable(old)
+        _require(files(new), exist=False)
+        title = f"Rename {old.words.plural} to {new.words.plural}"
+        _apply(
+            renamed(old, new),
+            title,
+            lambda: rename_table(title, old.plural, new.plural),
+            dry_run=dry_run,
+        )
+
+
+def _example(like: str, like_plural: str) -> Example:
+    """Return the resource to copy."""
+    if not like:
+        return find_example() or find_kept_example()
+    names = Names.parse(like, like_plural)
+    _require(files(names), exist=True)
+    return Example(names, files(names))
+
+
+def _apply(texts: Files, title: str, migrate: Callable[[], object], *, dry_run: bool) -> None:
+    """Write the files and the migration, or nothing; list what was or would be written."""
+    if not dry_run:
+        with _restored_on_failure(texts):
+            _write(texts)
+            migrate()
+    for path, text in texts.items():
+        typer.echo(f"{'delete' if text is None else 'write'} {path}")
+    typer.echo(f"migration: {title}")
 
 
 def _parse_fields(text: str) -> list[Field]:
@@ -86,6 +130,14 @@ def _require(paths: Iterable[Path], *, exist: bool) -> None:
             raise ResourceError(message)
 
 
+def _require_removable(names: Names) -> None:
+    """Reject a resource that does not exist, or that other code uses."""
+    _require(files(names), exist=True)
+    if users := find_references(names):
+        message = f"{', '.join(map(str, users))} would break: {names.words.plural} are used there."
+        raise ResourceError(message)
+
+
 @contextmanager
 def _restored_on_failure(paths: Iterable[Path]) -> Generator[None]:
     """Leave the files as they were if the block fails."""
@@ -100,56 +152,15 @@ def _restored_on_failure(paths: Iterable[Path]) -> Generator[None]:
         raise
 
 
-def _write(texts: Mapping[Path, str | None]) -> None:
+def _write(texts: Files) -> None:
     """Write or delete files, and format them."""
     for path, text in texts.items():
         if text is None:
             path.unlink()
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    paths = [str(path) for path, text in texts.items() if text is not None]
-    _run("ruff", "check", "--quiet", "--fix", "--select", "I,F401", *paths)
-    _run("ruff", "format", "--quiet", *paths)
-
-
-def _migrate_back(added: str, removed: str) -> None:
-    """Delete the migration that added the table, if it is the last one; or write another.
-
-    One that is in git may have been applied elsewhere, and stays.
-    """
-    script = ScriptDirectory.from_config(Config("alembic.ini"))
-    head = script.get_revision("head")
-    if head and head.doc.rstrip(".") == added and not _is_in_git(head.path):
-        _run("alembic", "downgrade", f"{head.revision}-1")
-        Path(head.path).unlink()
-    else:
-        _run("alembic", "revision", "--autogenerate", "-m", removed)
-
-
-def _is_in_git(path: str) -> bool:
-    git = shutil.which("git")
-    command = [git or "git", "ls-files", "--error-unmatch", path]
-    return bool(git) and not subprocess.run(command, check=False, capture_output=True).returncode  # noqa: S603 - of this project
-
-
-def _run(*command: str) -> None:
-    """Run a tool of the project.
-
-    Raises:
-        ResourceError: if it fails, with what it printed.
-    """
-    program = [sys.executable, "-m", *command]
-    done = subprocess.run(program, check=False, capture_output=True, text=True)  # noqa: S603 - a tool of the project
-    if done.returncode:
-        output = (done.stderr or done.stdout).strip()
-        message = f"{' '.join(command[:2])} failed, and nothing was changed:\n{output}"
-        raise ResourceError(message)
-
-
-def _report(texts: Mapping[Path, str | None], title: str) -> None:
-    for path, text in texts.items():
-        typer.echo(f"{'delete' if text is None else 'write'} {path}")
-    typer.echo(f"migration: {title}")
+    format_files([str(p) for p, text in texts.items() if text is not None and p.suffix == ".py"])
 
 
 @contextmanager

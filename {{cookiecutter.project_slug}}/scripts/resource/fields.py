@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scripts.resource.names import ResourceError, camel, check_name
+from scripts.resource.names import Names, ResourceError, camel, check_name
 
 # Columns, attributes and query parameters that every resource has.
 COMMON = {"id", "owner_id", "owner", "created_at", "updated_at", "created_after", "created_before"}
 RESERVED = COMMON | {"q", "sort", "skip", "limit", "after", "count", "metadata", "registry"}
 TYPES = {"bool", "date", "datetime", "dict", "float", "int", "str"}
-FIELD = re.compile(r"([^:]+):([a-z]+)(?:\(([^()]*)\))?(\?)?")
+FIELD = re.compile(r"([^:]+):([a-z]+)(?:\(([^()]*)\))?(:unique)?(\?)?")
 CHOICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_. -]{0,48}[A-Za-z0-9])?")
 
 # What fields may need; ruff removes the imports that are not used.
@@ -20,7 +20,9 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 """
-COLUMN_IMPORTS = f"{TYPE_IMPORTS}from sqlalchemy import Numeric, String, Text\n"
+COLUMN_IMPORTS = f"""{TYPE_IMPORTS}
+from sqlalchemy import ForeignKey, Numeric, String, Text, UniqueConstraint
+"""
 SCHEMA_IMPORTS = f"""{TYPE_IMPORTS}
 from pydantic import Field, FiniteFloat
 from app.schemas.types import Id, Int32, MultilineText, Patch, SearchText, SingleLine, Timestamp
@@ -51,6 +53,7 @@ class Kind(NamedTuple):
     column: str = ""  # arguments of `mapped_column`
     filters: list[Filter] = []  # noqa: RUF012 - never changed
     is_sortable: bool = True
+    different: str = ""  # the code of a value that differs for each number, if it can be unique
 
 
 DECIMAL = "Annotated[Decimal, Field(max_digits=12, decimal_places=2)]"
@@ -62,6 +65,7 @@ LINE = Kind(
     ('"Chair 100%"', '"Lamp"'),
     ('""', '"x" * 201', '"a\\0b"'),
     "String(200)",
+    different='f"Chair {number}"',
 )
 TEXT = Kind(
     "str",
@@ -74,15 +78,30 @@ TEXT = Kind(
 KINDS: Mapping[str, Kind] = {
     "str": LINE,
     "text": TEXT,
-    "int": Kind("int", "Int32", ("-1", "2"), ('"x"', "2**31"), filters=RANGE),
+    "int": Kind("int", "Int32", ("-1", "2"), ('"x"', "2**31"), filters=RANGE, different="number"),
     "float": Kind("float", "FiniteFloat", ("-0.5", "2.5"), ('"x"',), filters=RANGE),
     "decimal": Kind(
         "Decimal", DECIMAL, ('"10.50"', '"20.00"'), ('"0.001"',), "Numeric(12, 2)", RANGE
     ),
     "bool": Kind("bool", "bool", ("False", "True"), ('"maybe"',), "", EQUAL, is_sortable=False),
-    "date": Kind("date", "date", ('"2026-01-31"', '"2026-02-01"'), ('"x"',), filters=PERIOD),
+    "date": Kind(
+        "date",
+        "date",
+        ('"2026-01-31"', '"2026-02-01"'),
+        ('"x"',),
+        filters=PERIOD,
+        different='f"{1900 + number}-01-31"',
+    ),
     "datetime": Kind("datetime", "Timestamp", TIMES, ('"x"',), filters=PERIOD),
-    "uuid": Kind("UUID", "UUID", UUIDS, ('"x"',), "", EQUAL, is_sortable=False),
+    "uuid": Kind(
+        "UUID",
+        "UUID",
+        UUIDS,
+        ('"x"',),
+        filters=EQUAL,
+        is_sortable=False,
+        different='f"00000000-0000-4000-9000-{number:012}"',
+    ),
     "json": Kind(
         "dict[str, Any]", "dict[str, Any]", ('{"a": [1]}', "{}"), ('"x"',), is_sortable=False
     ),
@@ -95,10 +114,12 @@ class Field(NamedTuple):
     name: str
     kind: Kind
     is_optional: bool = False
+    is_unique: bool = False
+    parent: Names | None = None  # resource to which it refers
 
     @classmethod
     def parse(cls, text: str) -> "Field":
-        """Parse a field such as `total:decimal`, `note:text?` or `status:enum(open,paid)`.
+        """Parse a field such as `total:decimal`, `note:text?` or `order:ref(order)`.
 
         Raises:
             ResourceError: if it is none.
@@ -107,14 +128,23 @@ class Field(NamedTuple):
         if not match:
             message = f"{text!r} is no field: write name:type, such as total:decimal or due:date?"
             raise ResourceError(message)
-        name, kind, choices, mark = match.groups()
+        name, type_, choices, unique, optional = match.groups()
         if check_name(name) in RESERVED or name.startswith("model_"):
             message = f"Every resource has a name {name!r} already; choose another for the field."
             raise ResourceError(message)
         if name in TYPES:
             message = f"{name!r} is the name of a type; choose another for the field."
             raise ResourceError(message)
-        return cls(name, _kind(kind, choices), bool(mark))
+        if type_ == "ref":
+            parent = Names.parse(*[part.strip() for part in (choices or name).split(",")][:2])
+            kind = _reference(parent, is_optional=bool(optional))
+            name = f"{name}_id"
+        else:
+            parent, kind = None, _kind(type_, choices)
+        if unique and not kind.different:
+            message = f"{text!r} cannot be unique; str, int, date and uuid can."
+            raise ResourceError(message)
+        return cls(name, kind, bool(optional), bool(unique), parent)
 
     @property
     def schema(self) -> str:
@@ -151,6 +181,14 @@ class Field(NamedTuple):
         return first, "None" if self.is_optional else second
 
 
+def _reference(parent: Names, *, is_optional: bool) -> Kind:
+    """Return the kind of a field that has the id of another resource."""
+    on_delete = "SET NULL" if is_optional else "CASCADE"
+    column = f'ForeignKey("{parent.plural}.id", ondelete="{on_delete}"), index=True'
+    value = f'Reference("{parent.singular}_id")'
+    return Kind("int", "Id", (value, value), ("0",), column, EQUAL, is_sortable=False)
+
+
 def _kind(name: str, choices: str | None) -> Kind:
     values = [choice.strip() for choice in (choices or "").split(",")]
     if name in KINDS and choices is None:
@@ -160,8 +198,8 @@ def _kind(name: str, choices: str | None) -> Kind:
         both = repr(values[0]), repr(values[1])
         return Kind(literal, literal, both, ('"?"',), "", EQUAL, is_sortable=False)
     message = (
-        f"{name!r} is no type of a field: write {', '.join(KINDS)}, or enum(open,paid) with "
-        "two values or more, of letters, digits, spaces and _ . -"
+        f"{name!r} is no type of a field: write {', '.join(KINDS)}, ref(order), or enum(open,paid) "
+        "with two values or more, of letters, digits, spaces and _ . -"
     )
     raise ResourceError(message)
 
@@ -205,6 +243,7 @@ def test_data(fields: list[Field]) -> dict[str, str]:
         f"{[n for n in f.selected if not (n and field.is_optional)]})"
         for field in fields
         for f in field.kind.filters
+        if not field.parent
     ]
     searches = [*_SEARCHES] if _searched(fields) else []
     nulls = [_row(field.name, "None") for field in fields if not field.is_optional]
@@ -224,8 +263,14 @@ _SEARCHES = '({"q": "CHAIR"}, [0])', '({"q": "%"}, [0])', '({"q": "_"}, [])'
 
 
 def required_body(fields: list[Field]) -> str:
-    """Return the smallest valid body."""
-    return _body([field for field in fields if not field.is_optional], 0)
+    """Return the smallest valid body, with functions for unique values."""
+    rows = [
+        f'"{field.name}": '
+        + (f"lambda number: {field.kind.different}" if field.is_unique else field.values()[0])
+        for field in fields
+        if not field.is_optional
+    ]
+    return "{" + ", ".join(rows) + "}"
 
 
 def _body(fields: list[Field], number: int) -> str:

@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 MAX_LENGTH = 30  # characters: the lines with a name have to fit
+MAX_CONSTRAINT_LENGTH = 63  # bytes: of names in PostgreSQL
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -30,6 +31,11 @@ class Names(NamedTuple):
             message = f"Singular and plural of {singular} are the same: add plural=…"
             raise ResourceError(message)
         return names
+
+    @property
+    def words(self) -> "Names":
+        """Names in prose: order line, order lines."""
+        return self.forms()["words"]
 
     def forms(self) -> dict[str, "Names"]:
         """Return the names by form."""

@@ -1,15 +1,18 @@
 """The files of a resource, and the lines of other files that name it."""
 
 import builtins
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import libcst as cst
 from libcst import matchers
 from libcst.matchers import findall
 
+from scripts.resource import checks
 from scripts.resource import fields as code
 from scripts.resource.fields import COLUMN_IMPORTS, COMMON, SCHEMA_IMPORTS, Field
-from scripts.resource.names import Names, Renamer, ResourceError
+from scripts.resource.names import Names, Renamer, ResourceError, camel
 from scripts.resource.rewrite import (
     Rename,
     add_imports,
@@ -22,8 +25,9 @@ from scripts.resource.rewrite import (
 
 MODELS = Path("app/models/__init__.py")
 ROUTER = Path("app/api/v1/router.py")
-PERMISSIONS = Path("tests/test_authorization.py")
-Files = dict[Path, str]
+OWNED = Path("tests/resources.py")
+KEPT = Path("scripts/resource/example")
+Files = dict[Path, str | None]  # text by path; None deletes the file
 
 
 def files(names: Names) -> list[Path]:
@@ -37,32 +41,69 @@ def files(names: Names) -> list[Path]:
     ]
 
 
-def find_example() -> Names:
-    """Return the resource to copy: items, or another one if they were removed.
+class Example(NamedTuple):
+    """A resource to copy: its names, and its files in the order of `files()`."""
+
+    names: Names
+    paths: list[Path]
+
+
+def find_example(*, without: Names | None = None) -> Example | None:
+    """Return a resource that can be copied: items, or another one if they were removed."""
+    stems = sorted(path.stem for path in MODELS.parent.glob("[a-z]*.py"))
+    for names in map(Names.parse, ["item", *stems]):
+        is_other = names != without and all(path.exists() for path in files(names))
+        if is_other and not checks.has_checks(files(names)[2].read_text(encoding="utf-8")):
+            return Example(names, files(names))
+    return None
+
+
+def find_kept_example() -> Example:
+    """Return the last resource that could be copied, which was kept when it was removed.
 
     Raises:
         ResourceError: if there is none.
     """
-    names = sorted(path.stem for path in MODELS.parent.glob("[a-z]*.py"))
-    for name in ["item", *names]:
-        if all(path.exists() for path in files(Names.parse(name))):
-            return Names.parse(name)
-    message = "There is no resource to copy: name one, with like=… and like_plural=…"
+    for model in KEPT.glob("app/models/*.txt"):
+        (tests,) = KEPT.glob("tests/test_*.txt")
+        names = Names(model.name.split(".")[0], tests.name.split(".")[0].removeprefix("test_"))
+        return Example(names, [KEPT / f"{path}.txt" for path in files(names)])
+    message = "There is no resource to copy: restore items, or name another one with like=…"
     raise ResourceError(message)
 
 
-def copy(like: Names, new: Names, fields: list[Field]) -> Files:
+def keep_example(names: Names) -> Files:
+    """Return the files to keep when a resource is removed that is the last one to copy."""
+    if find_example(without=names) or not find_example():
+        return {}
+    former: Files = dict.fromkeys(KEPT.rglob("*.txt"))
+    return former | {KEPT / f"{path}.txt": path.read_text("utf-8") for path in files(names)}
+
+
+def find_references(names: Names) -> list[Path]:
+    """Return the files of the application that use a resource, except its own."""
+    pattern = re.compile(
+        rf"\b{names.singular}_service\b|models\.{names.singular}\b|\"{names.plural}\.id\""
+    )
+    found = [path for path in Path("app").rglob("*.py") if pattern.search(path.read_text("utf-8"))]
+    return sorted({*found} - {*files(names), MODELS, ROUTER})
+
+
+def copy(example: Example, new: Names, fields: list[Field]) -> Files:
     """Return the texts of a new resource: copies of those of another, with other fields."""
-    rename, name = Rename(Renamer(like, new)), new.forms()["camel"].singular
-    originals = [_read(path) for path in files(like)]
+    rename, name = Rename(Renamer(example.names, new)), new.forms()["camel"].singular
+    originals = [_read(path) for path in example.paths]
     _reject_ambiguous(new, rename.renamer, originals)
     model, schemas, service, endpoints, tests = [module.visit(rename) for module in originals]
+    if checks.has_checks(service.code):
+        message = f"{example.names.singular} has references or unique fields: copy another one."
+        raise ResourceError(message)
     modules = [
-        _with_columns(model, name, fields),
+        _with_columns(model, new, fields),
         _with_schemas(schemas, name, fields),
-        _with_conditions(service, name, fields),
-        endpoints,
-        _with_test_data(tests, fields),
+        checks.add_to_service(_with_conditions(service, name, fields), new, fields),
+        checks.add_to_endpoints(endpoints, new, fields),
+        checks.add_to_tests(_with_test_data(tests, fields), new, fields),
     ]
     return {path: module.code for path, module in zip(files(new), modules, strict=True)}
 
@@ -70,7 +111,7 @@ def copy(like: Names, new: Names, fields: list[Field]) -> Files:
 def _reject_ambiguous(new: Names, renamer: Renamer, modules: list[cst.Module]) -> None:
     """Reject names that would mean two things in the copies, or are Python's own."""
     nodes = [node for module in modules for node in findall(module, matchers.Name())]
-    found = {node.value for node in nodes if isinstance(node, cst.Name)}
+    found = {node.value for node in nodes if isinstance(node, cst.Name)} - {"items"}  # a method
     others = {name for name in found if renamer.rename(name) == name} | {*dir(builtins)}
     for form in ("snake", "camel", "upper"):
         for name in others.intersection(new.forms()[form]):
@@ -78,9 +119,10 @@ def _reject_ambiguous(new: Names, renamer: Renamer, modules: list[cst.Module]) -
             raise ResourceError(message)
 
 
-def _with_columns(module: cst.Module, name: str, fields: list[Field]) -> cst.Module:
-    columns = [field.column() for field in fields]
-    return add_imports(replace_fields(module, name, columns), COLUMN_IMPORTS)
+def _with_columns(module: cst.Module, new: Names, fields: list[Field]) -> cst.Module:
+    first, *others = [field.column() for field in fields]
+    columns = [*checks.table_arguments(new, fields), f"\n{first}", *others]
+    return add_imports(replace_fields(module, camel(new.singular), columns), COLUMN_IMPORTS)
 
 
 def _with_schemas(module: cst.Module, name: str, fields: list[Field]) -> cst.Module:
@@ -117,20 +159,28 @@ def register(new: Names, fields: list[Field]) -> Files:
     return {
         MODELS: add_imports(_read(MODELS), line).code,
         ROUTER: add_imports(router, endpoints).code,
-        PERMISSIONS: edit_elements(_read(PERMISSIONS), "OWNED", new=[row]).code,
+        OWNED: edit_elements(_read(OWNED), "OWNED", new=[row]).code,
     }
 
 
 def unregister(old: Names) -> Files:
     """Return the files that name every resource, without one."""
-    router, permissions = f"{old.plural}.router", f"{old.singular}_id"
+    router, owned = f"{old.plural}.router", f"{old.singular}_id"
     return {
         MODELS: remove_import(_read(MODELS), f"app.models.{old.singular}").code,
         ROUTER: edit_elements(_read(ROUTER), "api_routers", keep=lambda e: e != router).code,
-        PERMISSIONS: edit_elements(
-            _read(PERMISSIONS), "OWNED", keep=lambda e: e != permissions
-        ).code,
+        OWNED: edit_elements(_read(OWNED), "OWNED", keep=lambda e: e != owned).code,
     }
+
+
+def renamed(old: Names, new: Names) -> Files:
+    """Return the files of a resource, and those that name every one, with another name."""
+    rename = Rename(Renamer(old, new))
+    _reject_ambiguous(new, rename.renamer, [_read(path) for path in files(old)])
+    texts: Files = dict.fromkeys(files(old))
+    for path, target in zip(files(old), files(new), strict=True):
+        texts[target] = _read(path).visit(rename).code
+    return texts | {path: _read(path).visit(rename).code for path in (MODELS, ROUTER, OWNED)}
 
 
 def _read(path: Path) -> cst.Module:

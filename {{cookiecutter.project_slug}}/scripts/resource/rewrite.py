@@ -68,6 +68,72 @@ def replace_fields(module: cst.Module, class_name: str, fields: Iterable[str]) -
     return _edit(module, class_name, replace)
 
 
+def append(module: cst.Module, code: str, *, before: str = "") -> cst.Module:
+    """Add code to the end of a module, or before a class."""
+    new = cst.parse_module(f"\n{code}").body
+    names = [_name(statement) for statement in module.body]
+    at = names.index(before) if before else len(names)
+    return module.with_changes(body=[*module.body[:at], *new, *module.body[at:]])
+
+
+def append_method(module: cst.Module, class_name: str, code: str) -> cst.Module:
+    """Add a method to a class."""
+    method = cst.parse_statement(code)
+
+    def add(definition: cst.ClassDef) -> cst.ClassDef:
+        body = [*definition.body.body, method]
+        return definition.with_changes(body=definition.body.with_changes(body=body))
+
+    return _edit(module, class_name, add)
+
+
+class _FunctionEdit(cst.CSTTransformer):
+    def __init__(self, name: str, edit: Callable[[cst.FunctionDef], cst.FunctionDef]) -> None:
+        self.name = name
+        self.edit = edit
+        self.is_done = False
+
+    def leave_FunctionDef(
+        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
+    ) -> cst.FunctionDef:
+        if original_node.name.value != self.name:
+            return updated_node
+        self.is_done = True
+        return self.edit(updated_node)
+
+
+def edit_function(
+    module: cst.Module, name: str, edit: Callable[[cst.FunctionDef], cst.FunctionDef]
+) -> cst.Module:
+    """Change a function or method.
+
+    Raises:
+        ResourceError: if there is none of this name.
+    """
+    transformer = _FunctionEdit(name, edit)
+    module = module.visit(transformer)
+    if not transformer.is_done:
+        message = f"The example has no function {name}: copy another resource, with like=…"
+        raise ResourceError(message)
+    return module
+
+
+def set_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> cst.Module:
+    """Set the documented errors of an endpoint."""
+    new = cst.Arg(
+        keyword=cst.Name("responses"), value=cst.parse_expression(f"problems({', '.join(errors)})")
+    )
+
+    def edit(function: cst.FunctionDef) -> cst.FunctionDef:
+        (decorator,) = function.decorators
+        call = cst.ensure_type(decorator.decorator, cst.Call)
+        kept = [a for a in call.args if not (a.keyword and a.keyword.value == "responses")]
+        changed = decorator.with_changes(decorator=call.with_changes(args=[*kept, new]))
+        return function.with_changes(decorators=[changed])
+
+    return edit_function(module, endpoint, edit)
+
+
 def replace_aliases(module: cst.Module, aliases: Iterable[str]) -> cst.Module:
     """Replace the types that stand between the imports and the first class."""
     old = [s for s in module.body if "= Annotated[" in module.code_for_node(s)[:60]]

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from alembic import context
 from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
+from alembic.operations.batch import ApplyBatchImpl
 
 
 class PortableImpl(DefaultImpl):
@@ -47,6 +48,12 @@ class PortableSQLiteImpl(PortableImpl, SQLiteImpl):
     """SQLite."""
 
     __dialect__ = "sqlite"
+
+    def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: sa.Table) -> None:
+        """Let the copy of a table never reuse ids either: Alembic does not see AUTOINCREMENT."""
+        has_one_key = len(table.primary_key.columns) == 1
+        copied = cast("sa.Table", batch_impl.new_table)
+        copied.dialect_options["sqlite"]["autoincrement"] = has_one_key
 
 
 def plain_text(sql: str) -> str:
