@@ -279,8 +279,6 @@ def items_removed(project: Editor) -> None:
     project.replace("app/models/__init__.py", "from app.models.item import Item as Item\n", "")
     project.replace("app/api/v1/router.py", "auth, items, users", "auth, users")
     project.replace("app/api/v1/router.py", "    items.router,\n", "")
-    project.replace(
-        "tests/resources.py", '    "item_id": ("/items/", {"title": "X"}),\n', ""
-    )
+    project.replace("tests/resources.py", '    "item_id": ("/items/", {"title": "X"}),\n', "")
     project.migrate("Remove items")
     project.run("make", "coverage")

@@ -108,11 +108,24 @@ def extend_openapi(app: FastAPI) -> None:
             schemas |= PROBLEM_SCHEMAS
             for path in document["paths"].values():
                 for operation in path.values():
+                    _remove_null(operation)
                     _add_implied_responses(operation)
             extended = document
         return document
 
     app.openapi = openapi
+
+
+def _remove_null(operation: dict[str, Any]) -> None:
+    """Remove null from the types of parameters: they can be left out, but not be null."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        types = [type_ for type_ in schema.get("anyOf", ()) if type_.get("type") != "null"]
+        if len(types) == 1:
+            del schema["anyOf"]
+            schema |= types[0]
+        elif types:
+            schema["anyOf"] = types
 
 
 def _add_implied_responses(operation: dict[str, Any]) -> None:

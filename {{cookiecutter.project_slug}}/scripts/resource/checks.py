@@ -1,5 +1,7 @@
 """What a service checks of fields: references to what the user sees, and unique values."""
 
+from string import Template
+
 import libcst as cst
 
 from scripts.resource.fields import Field
@@ -127,48 +129,48 @@ def add_to_tests(tests: cst.Module, new: Names, fields: list[Field]) -> cst.Modu
     path = new.forms()["kebab"].plural
     if references := [field.name for field in fields if field.parent]:
         tests = append(
-            tests, _REFERENCE_TESTS.format(name=new.singular, path=path, fields=references)
+            tests, _REFERENCE_TESTS.substitute(name=new.singular, path=path, fields=references)
         )
     if unique := [field.name for field in fields if field.is_unique]:
-        tests = append(tests, _UNIQUE_TEST.format(name=new.singular, path=path, fields=unique))
+        tests = append(tests, _UNIQUE_TEST.substitute(name=new.singular, path=path, fields=unique))
     return add_imports(tests, "from tests.resources import Reference")
 
 
-_REFERENCE_TESTS = """
-@pytest.mark.parametrize("field", {fields})
-async def test_{name}_of_what_another_user_owns_is_404(
+_REFERENCE_TESTS = Template("""
+@pytest.mark.parametrize("field", $fields)
+async def test_${name}_of_what_another_user_owns_is_404(
     as_ann: AsyncClient, as_bob: AsyncClient, field: str
 ) -> None:
     body, others = await prepare(as_ann, BODY), await prepare(as_bob, BODY)
-    ({name},) = await create(as_ann, body)
-    change = {{field: others[field]}}
+    ($name,) = await create(as_ann, body)
+    change = {field: others[field]}
 
-    created = await as_ann.post("/{path}/", json=body | change)
-    updated = await as_ann.patch(f"/{path}/{{{name}['id']}}", json=change)
+    created = await as_ann.post("/$path/", json=body | change)
+    updated = await as_ann.patch(f"/$path/{$name['id']}", json=change)
 
     assert created.status_code == updated.status_code == 404
-    assert (await as_ann.get("/{path}/")).json() == [{name}]
+    assert (await as_ann.get("/$path/")).json() == [$name]
 
 
-@pytest.mark.parametrize("field", {fields})
-async def test_{name}_list_is_filtered_by_reference(as_ann: AsyncClient, field: str) -> None:
-    {name}, _ = await create(as_ann, BODY, OTHER_BODY)
+@pytest.mark.parametrize("field", $fields)
+async def test_${name}_list_is_filtered_by_reference(as_ann: AsyncClient, field: str) -> None:
+    $name, _ = await create(as_ann, BODY, OTHER_BODY)
 
-    assert await ids(as_ann, **{{field: {name}[field]}}) == [{name}["id"]]
-"""
-_UNIQUE_TEST = """
-@pytest.mark.parametrize("field", {fields})
-async def test_{name}_with_a_value_that_another_one_has_is_409(
+    assert await ids(as_ann, **{field: $name[field]}) == [$name["id"]]
+""")
+_UNIQUE_TEST = Template("""
+@pytest.mark.parametrize("field", $fields)
+async def test_${name}_with_a_value_that_another_one_has_is_409(
     as_ann: AsyncClient, as_bob: AsyncClient, field: str
 ) -> None:
     await create(as_ann, BODY)
     await create(as_bob, BODY)
-    body, change = await prepare(as_ann, OTHER_BODY), {{field: BODY[field]}}
+    body, change = await prepare(as_ann, OTHER_BODY), {field: BODY[field]}
 
-    created = await as_ann.post("/{path}/", json=body | change)
-    ({name},) = await create(as_ann, body)
-    updated = await as_ann.patch(f"/{path}/{{{name}['id']}}", json=change)
+    created = await as_ann.post("/$path/", json=body | change)
+    ($name,) = await create(as_ann, body)
+    updated = await as_ann.patch(f"/$path/{$name['id']}", json=change)
 
     assert created.status_code == updated.status_code == 409
     assert created.json()["code"].endswith("_taken")
-"""
+""")
