@@ -377,6 +377,60 @@ def test_swagger_ui_works_in_a_browser_without_internet(project: Project) -> Non
     assert problems == []
 
 
+@pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
+def test_email_is_verified_by_clicks_in_development(project: Project) -> None:
+    variables = {"DEBUG": "true", "SMTP_HOST": ""}
+    with project.serve(*SERVE, str(free_port()), **variables) as server:
+        body = ANN | {"email": "clicks@example.com"}
+        assert httpx2.post(f"{server.url}/api/v1/users/", json=body).status_code == 201
+        with sync_playwright() as playwright:
+            path = find_browser()
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(server.url)
+            page.get_by_role("link", name="Emails").click()
+            page.get_by_role("link", name="/verify?token=").click()
+            page.get_by_label("current_password").fill(PASSWORD)
+            page.get_by_role("button").click()
+            page.get_by_text("Done.").wait_for(timeout=10_000)
+            page.goto(f"{server.url}/dev/forgot")
+            page.get_by_label("email").fill(body["email"])
+            page.get_by_role("button").click()
+            page.get_by_text("Done.").wait_for(timeout=10_000)
+            page.goto(f"{server.url}/dev/emails")
+            page.get_by_role("link", name="/reset?token=").click()
+            page.get_by_label("new_password").fill("short")
+            page.get_by_role("button").click()
+            page.get_by_text("body.new_password: ").wait_for(timeout=10_000)
+            browser.close()
+        form = {"username": body["email"], "password": PASSWORD}
+        response = httpx2.post(f"{server.url}/api/v1/auth/login", data=form)
+        token = response.json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        me = httpx2.get(f"{server.url}/api/v1/users/me", headers=headers)
+    assert me.json()["is_verified"]
+
+
+def test_database_of_development_is_emptied_seeded_and_queried(project: Project) -> None:
+    project.run("make", "db-reset")
+    users = re.findall(r"^(\S+@\S+) (\S+)$", project.run("make", "seed"), re.MULTILINE)
+
+    with project.serve(*SERVE, str(free_port())) as server:
+        for email, password in users:
+            form = {"username": email, "password": password}
+            response = httpx2.post(f"{server.url}/api/v1/auth/login", data=form)
+            assert response.status_code == 200
+    assert "exist already" in project.run("make", "seed")
+    query = "print((await db.scalars(select(User.email).order_by(User.id))).all())\n"
+    assert str([email for email, _ in reversed(users)]) in project.run("make", "shell", stdin=query)
+
+
+@pytest.mark.parametrize("target", ["seed", "db-reset"])
+def test_commands_of_development_refuse_to_run_in_production(project: Project, target: str) -> None:
+    with pytest.raises(AssertionError, match="This is for development"):
+        project.run("sh", "-c", f"DEBUG=false make {target}")
+
+
 def test_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(project.folder, copy, ignore=shutil.ignore_patterns("tests", ".postgres"))

@@ -280,5 +280,12 @@ def items_removed(project: Editor) -> None:
     project.replace("app/api/v1/router.py", "auth, items, users", "auth, users")
     project.replace("app/api/v1/router.py", "    items.router,\n", "")
     project.replace("tests/resources.py", '    "item_id": ("/items/", {"title": "X"}),\n', "")
+    seed = '    Seed(ItemService, ItemCreate, [{"title": "Chair"}, {"title": "Lamp"}]),\n'
+    for line in (
+        seed,
+        "from app.schemas.item import ItemCreate\n",
+        "from app.services.item_service import ItemService\n",
+    ):
+        project.replace("scripts/seed.py", line, "")
     project.migrate("Remove items")
     project.run("make", "coverage")

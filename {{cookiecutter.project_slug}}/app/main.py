@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app.api import health
+from app.api.development import mount_development_pages
 from app.api.errors import EXCEPTION_HANDLERS
 from app.api.middleware import (
     BodyLimitMiddleware,
@@ -102,6 +103,8 @@ def create_app() -> FastAPI:
     for router in api_routers:
         app.include_router(router, prefix=settings.API_V1_PREFIX, responses=unavailable)
     extend_openapi(app)
+    if settings.DEBUG:
+        mount_development_pages(app)
     if settings.docs:
         mount_swagger_ui(app)
     return app

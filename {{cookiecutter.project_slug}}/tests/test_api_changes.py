@@ -37,10 +37,11 @@ def document(
     sent: type[BaseModel] = create_model("ThingCreate", **body)
     received: type[BaseModel] = create_model("ThingRead", **read)
 
-    @service.post("/", response_model=received, **options)
-    def create(thing: sent, limit: Annotated[int, Query(le=highest_limit)] = 10) -> None:
+    def create(thing: BaseModel, limit: Annotated[int, Query(le=highest_limit)] = 10) -> None:
         del thing, limit
 
+    create.__annotations__["thing"] = sent
+    service.post("/", response_model=received, **options)(create)
     written: Document = json.loads(json.dumps(service.openapi()))
     return written
 

@@ -27,8 +27,7 @@ async def test_swagger_ui_is_served_in_development_or_by_setting(
         assert (await client.get(f"{API}/openapi.json")).status_code == code
         assert (await client.get("/redoc")).status_code == 404
         root = await client.get("/")
-        assert root.status_code == (307 if code == 200 else 404)
-        assert root.headers.get("Location") == ("docs" if code == 200 else None)
+        assert ("docs" in root.headers.get("Location", root.text)) == (code == 200)
 
 
 async def test_swagger_ui_loads_nothing_from_other_servers(

@@ -33,7 +33,7 @@ SCRIPT = "SwaggerUIBundle({options});\n"
 
 
 def mount_swagger_ui(app: FastAPI) -> None:
-    """Serve the page and its assets, and lead from `/` to it."""
+    """Serve the page and its assets, and lead from `/` to it, where nothing else is."""
     router = APIRouter(prefix="/docs", include_in_schema=False)
 
     @app.get("/", include_in_schema=False)

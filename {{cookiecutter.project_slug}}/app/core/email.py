@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections import deque
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid, parseaddr
@@ -24,6 +25,7 @@ RETRY_DELAYS = (0, 5, 30)  # seconds before each attempt
 SMTP_TIMEOUT = 10  # seconds
 ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 MAX_REASON_LENGTH = 200  # characters
+outbox: deque[EmailMessage] = deque(maxlen=100)  # of development, since the start
 logger = logging.getLogger(__name__)
 
 
@@ -100,9 +102,10 @@ def _reason(error: Exception) -> str:
 
 
 def _log_instead(message: EmailMessage) -> None:
-    """Log the email in development; in production, it contains a secret token."""
+    """Log and keep the email in development; in production, it contains a secret token."""
     body = message.get_body(("plain",))
     if settings.DEBUG and body:
+        outbox.append(message)
         logger.info("Email to %s: %s\n%s", message["To"], message["Subject"], body.get_content())
     else:
         logger.error("An email was not sent: SMTP_HOST is not set.")

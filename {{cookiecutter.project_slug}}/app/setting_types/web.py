@@ -14,7 +14,7 @@ from app.setting_types.values import parse_list
 
 PORT = re.compile(r"(?<=[^:]):[0-9]+$")  # not the end of an IPv6 address without brackets
 DEFAULT_PORTS = {"http": 80, "https": 443}
-PAGES = ("docs", "health")  # that the service has at its root
+PAGES = ("dev", "docs", "health")  # that the service has at its root
 LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322 §3.2.3
 LOCAL_PART = re.compile(rf"{ATOM}(\.{ATOM})*")

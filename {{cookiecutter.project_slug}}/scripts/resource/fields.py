@@ -249,8 +249,8 @@ def test_data(fields: list[Field]) -> dict[str, str]:
     nulls = [_row(field.name, "None") for field in fields if not field.is_optional]
     invalid = [_row(field.name, value) for field in fields for value in field.kind.invalid]
     return {
-        "BODY": _body(fields, 0),
-        "OTHER_BODY": _body(fields, 1),
+        "BODY": bodies(fields)[0],
+        "OTHER_BODY": bodies(fields)[1],
         "INVALID": f"[{', '.join([*nulls, *invalid])}]",
         "REQUIRED": repr([field.name for field in fields if not field.is_optional]),
         "SORTS": repr(sorts(fields)),
@@ -273,9 +273,10 @@ def required_body(fields: list[Field]) -> str:
     return "{" + ", ".join(rows) + "}"
 
 
-def _body(fields: list[Field], number: int) -> str:
-    rows = [f'"{field.name}": {field.values()[number]}' for field in fields]
-    return "{" + ", ".join(rows) + "}"
+def bodies(fields: list[Field]) -> list[str]:
+    """Return two bodies; those of the fields that are sorted by are in this order."""
+    rows = [[f'"{field.name}": {value}' for value in field.values()] for field in fields]
+    return ["{" + ", ".join(body) + "}" for body in zip(*rows, strict=True)]
 
 
 def _row(name: str, value: str) -> str:

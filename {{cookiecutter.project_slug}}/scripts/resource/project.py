@@ -26,6 +26,7 @@ from scripts.resource.rewrite import (
 MODELS = Path("app/models/__init__.py")
 ROUTER = Path("app/api/v1/router.py")
 OWNED = Path("tests/resources.py")
+SEEDS = Path("scripts/seed.py")
 KEPT = Path("scripts/resource/example")
 Files = dict[Path, str | None]  # text by path; None deletes the file
 
@@ -160,16 +161,35 @@ def register(new: Names, fields: list[Field]) -> Files:
         MODELS: add_imports(_read(MODELS), line).code,
         ROUTER: add_imports(router, endpoints).code,
         OWNED: edit_elements(_read(OWNED), "OWNED", new=[row]).code,
+        SEEDS: _with_seeds(new, fields).code,
     }
+
+
+def _with_seeds(new: Names, fields: list[Field]) -> cst.Module:
+    """Return the seeds with some of a resource, unless it needs objects of another one."""
+    if checks.parents(fields):
+        return _read(SEEDS)
+    name = camel(new.singular)
+    seed = f"Seed({name}Service, {name}Create, [{', '.join(code.bodies(fields))}])"
+    imports = f"""
+from app.schemas.{new.singular} import {name}Create
+from app.services.{new.singular}_service import {name}Service
+"""
+    return add_imports(edit_elements(_read(SEEDS), "SEEDS", new=[seed]), imports)
 
 
 def unregister(old: Names) -> Files:
     """Return the files that name every resource, without one."""
     router, owned = f"{old.plural}.router", f"{old.singular}_id"
+    seed = f"Seed({camel(old.singular)}Service,"
+    seeds = edit_elements(_read(SEEDS), "SEEDS", keep=lambda e: seed not in "".join(e.split()))
+    for module in (f"app.schemas.{old.singular}", f"app.services.{old.singular}_service"):
+        seeds = remove_import(seeds, module)
     return {
         MODELS: remove_import(_read(MODELS), f"app.models.{old.singular}").code,
         ROUTER: edit_elements(_read(ROUTER), "api_routers", keep=lambda e: e != router).code,
         OWNED: edit_elements(_read(OWNED), "OWNED", keep=lambda e: e != owned).code,
+        SEEDS: seeds.code,
     }
 
 
@@ -180,7 +200,7 @@ def renamed(old: Names, new: Names) -> Files:
     texts: Files = dict.fromkeys(files(old))
     for path, target in zip(files(old), files(new), strict=True):
         texts[target] = _read(path).visit(rename).code
-    return texts | {path: _read(path).visit(rename).code for path in (MODELS, ROUTER, OWNED)}
+    return texts | {path: _read(path).visit(rename).code for path in (MODELS, ROUTER, OWNED, SEEDS)}
 
 
 def _read(path: Path) -> cst.Module:
