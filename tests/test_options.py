@@ -42,7 +42,13 @@ OPTIONAL_FILES: dict[tuple[str, str], set[str]] = {
 # The files whose content depends on an answer.
 DEPENDENT_FILES: dict[str, set[str]] = {
     "license": {"LICENSE", "pyproject.toml"},
-    "python_version": {".gitlab-ci.yml", ".python-version", "Dockerfile", "pyproject.toml"},
+    "python_version": {
+        ".devcontainer/Dockerfile",
+        ".gitlab-ci.yml",
+        ".python-version",
+        "Dockerfile",
+        "pyproject.toml",
+    },
     "database": {
         ".env",
         ".env.example",

@@ -25,6 +25,17 @@ from tests.projects import UV, Project, free_port, in_a_group, is_ready
 
 PASSWORD = "Correct1Horse"  # noqa: S105 - of users that live for a second
 SERVE = ("uvicorn", "app.main:app", "--port")
+# Commands of the instructions, and the tests that run them.
+RUN_BY_OTHER_TESTS = {
+    "make dev": "test_make.py",
+    "make test": "test_make.py",
+    "make check": "test_make.py",
+    "make ci": "edits/test_edits.py",
+    "make migration": "edits/test_edits.py",
+    'make resource name=order fields="total:decimal due:date? status:enum(open,paid)"': (
+        "test_resource.py"
+    ),
+}
 # Sessions that were ever opened on the developer's PostgreSQL database, from another one.
 COUNT_SESSIONS = """
 import asyncio
@@ -429,6 +440,24 @@ def test_database_of_development_is_emptied_seeded_and_queried(project: Project)
 def test_commands_of_development_refuse_to_run_in_production(project: Project, target: str) -> None:
     with pytest.raises(AssertionError, match="This is for development"):
         project.run("sh", "-c", f"DEBUG=false make {target}")
+
+
+def commands_of_the_instructions(project: Project) -> set[str]:
+    """Return the commands in the instructions for people and coding agents."""
+    texts = [(project.folder / name).read_text() for name in ("AGENTS.md", "CONTRIBUTING.md")]
+    found = re.findall(r"`((?:make|\.venv/bin/)[^`]*)`", "".join(texts))
+    return set(found)
+
+
+def test_every_command_of_the_instructions_runs(project: Project) -> None:
+    commands = commands_of_the_instructions(project)
+    assert commands >= RUN_BY_OTHER_TESTS.keys()
+    for command in sorted(commands - RUN_BY_OTHER_TESTS.keys()):
+        project.run("sh", "-c", command)
+
+    assert "No migration is needed" in project.run("sh", "-c", 'make migration m="Add colour"')
+    for name in RUN_BY_OTHER_TESTS.values():
+        assert (ROOT / "tests" / name).exists()
 
 
 def test_tests_of_the_original_document_pass(project: Project, tmp_path: Path) -> None:
