@@ -63,7 +63,7 @@ def test_dev_container_has_the_python_and_the_extensions_of_the_project(project:
 
     assert json.dumps(extensions) in container
     assert "make dev" in container
-    assert "FROM python:3.12\n" in (project.folder / ".devcontainer/Dockerfile").read_text()
+    assert "FROM python:3.12-slim\n" in (project.folder / ".devcontainer/Dockerfile").read_text()
 
 
 def test_git_checks_out_unix_line_endings(project: Editor) -> None:
