@@ -64,44 +64,6 @@ async def test_put_replaces_an_item(as_ann: AsyncClient) -> None:
     )
 
 
-@edit("accept an upload")
-def upload_with_its_own_limit(project: Editor) -> None:
-    """The default limit of 1 MiB overruled the route's own, and 413 was plain text."""
-    project.add_import(ENDPOINTS, "from fastapi import UploadFile")
-    project.append(
-        ENDPOINTS,
-        '''
-
-@router.post(
-    "/{item_id}/picture", max_body_size=5_000_000, responses=problems(ItemNotFoundError)
-)
-async def upload_picture(item_id: Id, file: UploadFile, items: Items) -> int:
-    """Return the size of a picture of an item."""
-    await items.get_by_id(item_id)
-    return len(await file.read())
-''',
-    )
-    file = 'Upload({"file": b"x"})'
-    add_row(
-        project, f'"POST /items/{{item_id}}/picture": ({file}, (401, 200, 404, 404, 401, 200)),'
-    )
-    project.append(
-        TESTS,
-        """
-
-@pytest.mark.parametrize(("size", "code"), [(2_000_000, 200), (6_000_000, 413)])
-async def test_picture_has_at_most_5_megabytes(as_ann: AsyncClient, size: int, code: int) -> None:
-    item = (await as_ann.post("/items/", json={"title": "Lamp"})).json()
-    path = f"/items/{item['id']}/picture"
-
-    response = await as_ann.post(path, files={"file": b"x" * size})
-
-    assert response.status_code == code
-    assert code == 200 or response.json()["code"] == "content_too_large"
-""",
-    )
-
-
 @edit("add a filter or a sort order")
 def filter_and_sort(project: Editor) -> None:
     """The filter was in `/docs`, and was rejected; the next link lost it."""
@@ -167,52 +129,6 @@ async def test_items_are_filtered_by_label(as_ann: AsyncClient) -> None:
     )
 
 
-@edit("WebSockets take the same dependencies")
-def websocket_for_the_current_user(project: Editor) -> None:
-    """The dependencies asked for a `Request`, which a WebSocket is not: status 500."""
-    project.append(
-        "app/api/v1/endpoints/echo.py",
-        '''"""WebSocket that repeats what the user sends."""
-
-from fastapi import APIRouter, WebSocket
-
-from app.dependencies import CurrentUser
-
-router = APIRouter(prefix="/echo")
-
-
-@router.websocket("/")
-async def echo(socket: WebSocket, me: CurrentUser) -> None:
-    """Send each text back with the email of the user."""
-    await socket.accept()
-    async for text in socket.iter_text():
-        await socket.send_text(f"{me.email}: {text}")
-''',
-    )
-    mount(project, "echo")
-    project.append(
-        "tests/test_echo.py",
-        '''"""Echo."""
-
-from starlette.types import ASGIApp
-
-from app.models import User
-from tests.conftest import LogIn
-from tests.helpers import API, talk
-
-
-async def test_echo_repeats_what_the_user_sends(
-    started_app: ASGIApp, ann: User, log_in: LogIn
-) -> None:
-    token = (await log_in(ann)).headers["Authorization"]
-
-    sent = await talk(started_app, f"{API}/echo/", "Hello", authorization=token)
-
-    assert sent[1]["text"] == "ann@example.com: Hello"
-''',
-    )
-
-
 @edit("A stream opens")
 def streaming_export(project: Editor) -> None:
     """The stream used the session of its request, and kept connections for ever."""
@@ -268,57 +184,6 @@ async def test_export_has_all_items_of_the_user(as_ann: AsyncClient, as_bob: Asy
 
     assert len((await as_ann.get("/items/export")).text.splitlines()) == 1
 """,
-    )
-
-
-@edit("authenticate in another way")
-def api_key_header(project: Editor) -> None:
-    """A test required that there is one security scheme."""
-    project.add_import("app/dependencies.py", "from fastapi.security import APIKeyHeader")
-    project.append(
-        "app/dependencies.py",
-        '''
-api_key_scheme = APIKeyHeader(name="X-API-Key", auto_error=False)
-
-
-async def get_api_key(key: Annotated[str | None, Depends(api_key_scheme)]) -> str:
-    """Return the API key of the request."""
-    if key is None:
-        raise NotAuthenticatedError
-    return key
-
-
-ApiKey = Annotated[str, Depends(get_api_key)]
-''',
-    )
-    project.append(
-        "app/api/v1/endpoints/hooks.py",
-        '''"""Endpoints that other services call with an API key."""
-
-from app.api.routing import Router
-from app.dependencies import ApiKey
-
-router = Router(prefix="/hooks", tags=["hooks"])
-
-
-@router.post("/", status_code=202)
-async def receive_hook(key: ApiKey) -> int:
-    """Receive an event."""
-    return len(key)
-''',
-    )
-    mount(project, "hooks")
-    add_row(project, '"POST /hooks/": (None, (401, 401, 401, 401, 401, 401)),')
-    project.append(
-        "tests/test_hooks.py",
-        '''"""Hooks."""
-
-from httpx2 import AsyncClient
-
-
-async def test_hook_requires_an_api_key(client: AsyncClient) -> None:
-    assert (await client.post("/hooks/", headers={"X-API-Key": "x"})).status_code == 202
-''',
     )
 
 

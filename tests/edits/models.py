@@ -67,37 +67,6 @@ async def test_user_has_a_phone(client: AsyncClient, as_ann: AsyncClient) -> Non
     project.migrate("Add phone")
 
 
-@edit("add a field that only superusers set")
-def role_of_users(project: Editor) -> None:
-    """Users could give themselves the role: privileges were a list of names."""
-    project.add_import("app/models/user.py", "from typing import Literal")
-    project.before(
-        "app/models/user.py",
-        "    is_verified: Mapped[bool]",
-        '    role: Mapped[Literal["user", "editor"]] = mapped_column(\n'
-        '        default="user", server_default="user"\n'
-        "    )\n",
-    )
-    schema = "app/schemas/user.py"
-    field = "    is_superuser: Patch[bool] = None\n"
-    project.after(schema, field, '    role: Patch[Literal["user", "editor"]] = None\n')
-    project.after(schema, "    is_verified: bool\n", "    role: str\n")
-    project.append(
-        "tests/test_users.py",
-        """
-
-async def test_only_superusers_set_the_role(
-    as_ann: AsyncClient, as_root: AsyncClient, ann: User
-) -> None:
-    path = f"/users/{ann.id}"
-
-    assert (await as_ann.patch(path, json={"role": "editor"})).status_code == 403
-    assert (await as_root.patch(path, json={"role": "editor"})).json()["role"] == "editor"
-""",
-    )
-    project.migrate("Add role")
-
-
 @edit("The tests run every migration on tables with rows")
 def constraint_and_dropped_column(project: Editor) -> None:
     """Printing the migration as SQL failed on SQLite, and running it on SQLite did elsewhere."""

@@ -47,35 +47,6 @@ def required_verification(project: Editor) -> None:
     )
 
 
-@edit("add a scheduled job")
-def scheduled_job(project: Editor) -> None:
-    """Nothing: it is here so that it stays so."""
-    project.before(
-        "app/cli.py",
-        "@cli.command()\ndef purge()",
-        '''@cli.command()
-def report(*, email: EmailOption) -> None:
-    """Print the number of sessions of a user (weekly)."""
-
-    async def work(db: AsyncSession) -> int:
-        return len(await SessionService(db).get_many(await _get_user(db, email)))
-
-    with _plain_errors():
-        typer.echo(f"{_run(work)} sessions")
-
-
-''',
-    )
-    project.append(
-        "tests/test_cli.py",
-        """
-
-def test_report_prints_the_number_of_sessions(root: str) -> None:
-    assert "0 sessions" in run("report", "--email", root).output
-""",
-    )
-
-
 @edit("add a client of another service")
 def client_in_the_lifespan(project: Editor) -> None:
     """The tests did not run the lifespan, so that the client was missing."""
@@ -130,60 +101,6 @@ from httpx2 import AsyncClient
 
 async def test_client_is_open(client: AsyncClient) -> None:
     assert (await client.get("/weather/")).json() is True
-''',
-    )
-
-
-@edit("add a rate limit")
-def rate_limit(project: Editor) -> None:
-    """Nothing, but the message showed one of the two tables only."""
-    project.add_setting(
-        "EXPORT_RATE_PER_USER: RateSetting = Field(\n"
-        '        Rate(3, 60), description="Rate limit for exports per user: exports/seconds"\n'
-        "    )",
-        '| `EXPORT_RATE_PER_USER` | `"3/60"` | Rate limit for exports per user: exports/seconds |',
-    )
-    service = "app/services/rate_limit_service.py"
-    project.before(
-        service,
-        "    def __init__(self, setting",
-        '    EXPORT_PER_USER = ("EXPORT_RATE_PER_USER", "user")\n\n',
-    )
-    project.append_row(
-        "| `EMAIL_RATE_PER_RECIPIENT` | `5", "| `EXPORT_RATE_PER_USER` | `3/60` | user |"
-    )
-    project.append(
-        "app/api/v1/endpoints/exports.py",
-        '''"""Endpoints of exports."""
-
-from app.api.openapi import problems
-from app.api.routing import Router
-from app.core.exceptions import RateLimitedError
-from app.dependencies import CurrentUser, DbSession
-from app.services.rate_limit_service import RateLimit, RateLimiter
-
-router = Router(prefix="/exports", tags=["exports"])
-
-
-@router.post("/", status_code=202, responses=problems(RateLimitedError))
-async def start_export(me: CurrentUser, db: DbSession) -> None:
-    """Start an export."""
-    await RateLimiter(db).consume(RateLimit.EXPORT_PER_USER.attempt(me.id))
-''',
-    )
-    mount(project, "exports")
-    add_row(project, '"POST /exports/": (None, (401, 202, 202, 202, 401, 202)),')
-    project.append(
-        "tests/test_exports.py",
-        '''"""Exports."""
-
-from httpx2 import AsyncClient
-
-
-async def test_exports_are_limited_per_user(as_ann: AsyncClient) -> None:
-    codes = [(await as_ann.post("/exports/")).status_code for _ in range(4)]
-
-    assert codes == [202, 202, 202, 429]
 ''',
     )
 
