@@ -31,7 +31,7 @@ def installed(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Editor]:
 
 def apply(project: Editor, recipe: str) -> list[str]:
     """Follow a recipe in a clean project, and return the tests that it adds or changes."""
-    project.reset(f"{recipe.replace("-", "_")}.db")
+    project.reset(f"{recipe.replace('-', '_')}.db")
     text = (project.folder / f"docs/recipes/{recipe}.md").read_text()
     patch = "".join(re.findall(r"```diff\n(.*?)```", text, re.DOTALL))
     project.run("git", "apply", "-", stdin=patch)
