@@ -1,6 +1,6 @@
 """Projects that their users have changed: their own checks and tests stay green.
 
-`make test` makes all edits together, on both databases, and the one that removes a resource.
+`make test` makes all edits together, on both databases; `tests/test_resource.py` removes items.
 `make test-edits` makes each of them alone on one of the databases, those of the models on both.
 """
 
@@ -27,10 +27,7 @@ def cases() -> Iterator[object]:
         for position, database in enumerate(DATABASES):
             is_first = number % len(DATABASES) == position
             if is_first or edit.__module__ == models.__name__:
-                marks = [pytest.mark.xdist_group(database)]
-                if name != ALONE or not is_first:
-                    marks.append(MORE)
-                yield pytest.param(database, name, marks=marks)
+                yield pytest.param(database, name, marks=[pytest.mark.xdist_group(database), MORE])
 
 
 @pytest.fixture(scope="module")

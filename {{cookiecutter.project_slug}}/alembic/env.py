@@ -5,6 +5,7 @@ from logging.config import fileConfig
 from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -46,6 +47,14 @@ async def migrate_online() -> None:
         raise SystemExit(message) from None
     try:
         await connection.run_sync(migrate)
+    except CommandError as error:
+        if "locate revision" not in str(error):
+            raise
+        message = (
+            f"{error}: the database was migrated by code that is not here, such as another "
+            "branch. In development, empty it: make db-reset"
+        )
+        raise SystemExit(message) from None
     except DBAPIError as error:
         if config.cmd_opts is None:  # a test
             raise

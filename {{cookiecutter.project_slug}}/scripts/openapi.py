@@ -19,10 +19,12 @@ CHANGELOG = Path("CHANGELOG.md")
 
 
 def find_unannounced(changes: list[Change]) -> list[str]:
-    """Return the breaking changes that `CHANGELOG.md` does not have."""
+    """Return the breaking changes that are not under Unreleased in `CHANGELOG.md`."""
     changelog = CHANGELOG.read_text(encoding="utf-8") if CHANGELOG.exists() else ""
+    _, _, unreleased = changelog.partition("## Unreleased")
+    unreleased, _, _ = unreleased.partition("\n## ")
     breaking = [str(change) for change in changes if change.is_breaking]
-    return [line for line in breaking if line not in changelog]
+    return [line for line in breaking if line not in unreleased]
 
 
 def read() -> Document:
@@ -52,7 +54,10 @@ def main() -> int:
         typer.echo(str(change))
     if unannounced := find_unannounced(changes):
         lines = "\n".join(f"* {line}" for line in unannounced)
-        typer.echo(f"\nNot written. Add to {CHANGELOG}, and run it again:\n{lines}", err=True)
+        typer.echo(
+            f"\nNot written. Add to {CHANGELOG}, under Unreleased, and run it again:\n{lines}",
+            err=True,
+        )
         return 1
     FILE.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     typer.echo(f"{FILE} is written.")

@@ -19,6 +19,7 @@ def main() -> None:
         typer.echo("This is for development: DEBUG must be set, the database local.", err=True)
         raise typer.Exit(1)
     asyncio.run(_reset())
+    typer.echo(f"{make_url(settings.DATABASE_URL)!r} is empty.")
 
 
 async def _reset() -> None:

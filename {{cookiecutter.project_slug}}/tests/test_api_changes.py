@@ -139,7 +139,7 @@ def test_breaking_change_is_written_when_the_changelog_has_it(
     assert openapi.main() == 1
     line = "GET /old: removed: breaking"
     assert f"* {line}" in capsys.readouterr().err
-    (in_an_empty_folder / "CHANGELOG.md").write_text(f"# Changelog\n\n* {line}\n")
+    (in_an_empty_folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## Unreleased\n\n* {line}\n")
     assert openapi.main() == 0
     assert json.loads(openapi.FILE.read_text()) == app.openapi()
 

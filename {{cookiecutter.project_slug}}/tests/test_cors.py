@@ -23,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 async def test_cors_allows_configured_origins_only(
     bare_client: AsyncClient,
     origin: str,
-    allowed: bool,  # noqa: FBT001 - a parameter of a test
+    allowed: bool,
 ) -> None:
     preflight = {"Access-Control-Request-Method": "PATCH", "Origin": origin}
     responses = [

@@ -129,7 +129,7 @@ def test_connect_timeout_replaces_that_of_the_service() -> None:
 @pytest.mark.parametrize(("mode", "is_name_checked"), [("verify-ca", False), ("verify-full", True)])
 def test_certificate_is_verified_by_the_authorities_of_the_system(
     mode: str,
-    is_name_checked: bool,  # noqa: FBT001 - a parameter of a test
+    is_name_checked: bool,
     suffix: str,
 ) -> None:
     _, arguments = split_url(ADAPTER.validate_python(f"postgresql://u@h/d?sslmode={mode}{suffix}"))

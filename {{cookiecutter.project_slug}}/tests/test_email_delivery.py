@@ -231,7 +231,7 @@ async def test_email_is_logged_in_development_without_smtp_host(
     client: AsyncClient,
     override_settings: OverrideSettings,
     caplog: pytest.LogCaptureFixture,
-    debug: bool,  # noqa: FBT001 - a parameter of a test
+    debug: bool,
 ) -> None:
     override_settings(SMTP_HOST="", DEBUG=debug)
 

@@ -200,7 +200,7 @@ async def test_connection_that_the_server_has_closed_is_replaced(engine: AsyncEn
 
 @pytest.mark.parametrize("pooler", [True, False])
 def test_prepared_statements_are_not_cached_behind_a_pooler(
-    pooler: bool,  # noqa: FBT001 - a parameter of a test
+    pooler: bool,
 ) -> None:
     arguments = connect_arguments("postgresql", pooler=pooler)
 
@@ -233,7 +233,7 @@ def test_migrations_on_postgresql_wait_for_an_advisory_lock_of_the_transaction()
 
 @pytest.mark.parametrize("read_only", [True, False])
 def test_connection_that_postgresql_has_closed_is_rejected(
-    read_only: bool,  # noqa: FBT001 - a parameter of a test
+    read_only: bool,
 ) -> None:
     reject = engine_listeners("postgresql", read_only=read_only)["checkout"]
     closed: Any = SimpleNamespace(driver_connection=SimpleNamespace(is_closed=lambda: True))

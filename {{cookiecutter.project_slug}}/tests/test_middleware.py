@@ -150,7 +150,7 @@ async def test_path_prefix_of_a_proxy_is_respected(override_settings: OverrideSe
 @pytest.mark.parametrize("debug", [True, False])
 async def test_hsts_is_off_in_development(
     override_settings: OverrideSettings,
-    debug: bool,  # noqa: FBT001 - a parameter of a test
+    debug: bool,
 ) -> None:
     override_settings(DEBUG=debug)
     async with client_for(create_app()) as client:
@@ -192,7 +192,7 @@ async def test_body_of_an_authentication_request_is_small(client: AsyncClient) -
 async def test_request_id_of_the_caller_is_kept_if_it_is_safe_to_log(
     bare_client: AsyncClient,
     given: str,
-    kept: bool,  # noqa: FBT001 - a parameter of a test
+    kept: bool,
 ) -> None:
     headers = [(b"X-Request-ID", given.encode())]
     response = await bare_client.get("/health/live", headers=headers)

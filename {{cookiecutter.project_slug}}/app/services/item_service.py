@@ -67,7 +67,8 @@ class ItemService:
 
     async def update(self, item_id: int, item_in: ItemUpdate) -> Item:
         """Update the fields that were sent, and only those."""
-        item = await self.get_by_id(item_id, lock=True)  # the response has all changes
+        # Locked, so that the response has all changes.
+        item = await self.get_by_id(item_id, lock=True)
         for name, value in item_in.model_dump(exclude_unset=True).items():
             setattr(item, name, value)
         await self.db.flush()

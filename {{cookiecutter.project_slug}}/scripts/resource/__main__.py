@@ -104,13 +104,18 @@ def _example(like: str, like_plural: str) -> Example:
 
 def _apply(texts: Files, title: str, migrate: Callable[[], object], *, dry_run: bool) -> None:
     """Write the files and the migration, or nothing; list what was or would be written."""
+    changed = {path: text for path, text in texts.items() if text is None or _is_new(path, text)}
     if not dry_run:
         with _restored_on_failure(texts):
             _write(texts)
             migrate()
-    for path, text in texts.items():
+    for path, text in changed.items():
         typer.echo(f"{'delete' if text is None else 'write'} {path}")
     typer.echo(f"migration: {title}")
+
+
+def _is_new(path: Path, text: str) -> bool:
+    return not path.exists() or path.read_text(encoding="utf-8") != text
 
 
 def _parse_fields(text: str) -> list[Field]:
@@ -134,7 +139,8 @@ def _require_removable(names: Names) -> None:
     """Reject a resource that does not exist, or that other code uses."""
     _require(files(names), exist=True)
     if users := find_references(names):
-        message = f"{', '.join(map(str, users))} would break: {names.words.plural} are used there."
+        paths = ", ".join(map(str, users))
+        message = f"{paths} would break: {names.words.plural} are used there. Change that first."
         raise ResourceError(message)
 
 

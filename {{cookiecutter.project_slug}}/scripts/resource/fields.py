@@ -126,7 +126,7 @@ class Field(NamedTuple):
         """
         match = FIELD.fullmatch(text)
         if not match:
-            message = f"{text!r} is no field: write name:type, such as total:decimal or due:date?"
+            message = f"{text!r} is no field: write name:type, name:type? or name:type:unique"
             raise ResourceError(message)
         name, type_, choices, unique, optional = match.groups()
         if check_name(name) in RESERVED or name.startswith("model_"):
@@ -199,7 +199,7 @@ def _kind(name: str, choices: str | None) -> Kind:
         return Kind(literal, literal, both, ('"?"',), "", EQUAL, is_sortable=False)
     message = (
         f"{name!r} is no type of a field: write {', '.join(KINDS)}, ref(order), or enum(open,paid) "
-        "with two values or more, of letters, digits, spaces and _ . -"
+        "with two values or more, of letters, digits, spaces and _ . -; then :unique, then ?"
     )
     raise ResourceError(message)
 

@@ -57,7 +57,8 @@ def mount_development_pages(app: FastAPI) -> None:
     async def emails() -> HTMLResponse:
         articles = [_article(message) for message in reversed(outbox)]
         content = "\n".join(articles) or "<p>None since the start of the service.</p>"
-        page = _page("Emails", content)
+        hint = "<p>Links lead to pages of this service, which stand in for a front end.</p>"
+        page = _page("Emails", hint + content)
         page.headers["Refresh"] = "2"  # seconds: some are sent later than their response
         return page
 

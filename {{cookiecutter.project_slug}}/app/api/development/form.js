@@ -12,6 +12,7 @@ async function send(event) {
   });
   const problem = response.ok ? { detail: "Done." } : await response.json();
   const errors = (problem.errors ?? []).map(({ loc, msg }) => `${loc.join(".")}: ${msg}`);
+  form.hidden = response.ok;
   output.textContent = [problem.detail, ...errors].join("\n");
 }
 
