@@ -30,10 +30,18 @@ MISTAKES = {
     "sheep a:int --plural=sheep": "the same",
     "order a:int --like=nothing": "app/models/nothing.py does not exist",
     "order ''": "A resource needs fields",
+    "testimonial a:int": "begins with test",
+    "reference a:int": "'Reference' means something else",
+    "order created:date": "'created_after' would mean two things",
+    "order 'total:int total_min:bool'": "'total_min' would mean two things",
+    "order 'a_1:str a1:str'": "'A1' would mean two things",
+    "order copy:bool": "has a name 'copy' already",
+    "order self:str": "has a name 'self' already",
+    "order 'user:ref(user)'": "has no row of users",
     "order a": "'a' is no field",
     "order a:money": "'money' is no type",
     "order 'a:enum(b)'": "two values or more",
-    "order 'a:int a:str'": "different names",
+    "order 'a:int a:str'": "'a' would mean two things",
     "order owner_id:int": "has a name 'owner_id' already",
     "order date:date": "'date' is the name of a type",
     "order note:text:unique": "cannot be unique",
@@ -63,6 +71,7 @@ def _unchanged(project: Editor) -> Iterator[None]:
     assert project.run("git", "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
 def test_mistakes_are_explained_and_change_nothing(project: Editor) -> None:
     for arguments, message in MISTAKES.items():
         with pytest.raises(AssertionError) as caught:
@@ -72,6 +81,7 @@ def test_mistakes_are_explained_and_change_nothing(project: Editor) -> None:
         assert "Traceback" not in str(caught.value)
 
 
+@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
 def test_dry_run_lists_what_would_be_written(project: Editor) -> None:
     listed = project.run("make", "resource", "name=order", "fields=a:int", "dry_run=1")
 
@@ -91,7 +101,8 @@ def test_resources_are_green_and_are_removed_without_a_trace(project: Editor) ->
     for name, fields in RESOURCES.items():
         project.run("make", "resource", f"name={name}", f"fields={fields}")
 
-    project.run("make", "check")
+    if (project.folder / "app.db").exists():  # the code is the same for both databases
+        project.run("make", "check")
     report = run_tests(project, "orders", "stories", "order_lines")
     assert not re.search(r"app/\S*(order|stor(y|ies))", report), report  # all of it is covered
     assert call(project) == ("1.50", ["Lamp"])
@@ -156,29 +167,36 @@ def restore(project: Editor) -> None:
     project.run("make", "migrate")
 
 
+@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
 def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) -> None:
     project.run("make", "resource", "name=order", "fields=label:str:unique done:bool")
     project.run("make", "remove-resource", "name=item")  # unique fields: orders are not copied
     project.run("make", "resource", "name=person", "plural=people", "fields=nickname:str")
-    project.run("make", "resource", "name=pet", "fields=nickname:str", *LIKE_PERSON)
+    project.run("make", "resource", "name=tag", "fields=nickname:str", *LIKE_PERSON)
 
     project.run("make", "check")
-    assert "people" not in run_tests(project, "orders", "people", "pets")
+    assert "people" not in run_tests(project, "orders", "people", "tags")
 
     restore(project)
 
 
 def test_renamed_resource_keeps_its_rows(project: Editor) -> None:
+    project.run("make", "resource", "name=item_tag", "fields=item_no:int")  # stays as it is
     with logged_in(project) as client:
         created = client.post("/items/", json={"title": "Lamp"}).json()
+        last = client.post("/items/", json={"title": "Deleted"}).json()
+        client.delete(f"/items/{last['id']}")
 
     project.run("make", "rename-resource", "from=item", "to=big_product")
 
-    project.run("make", "check")
-    assert "product" not in run_tests(project, "big_products")
+    if (project.folder / "app.db").exists():
+        project.run("make", "check")
+        assert "product" not in run_tests(project, "big_products", "item_tags")
     with logged_in(project) as client:
         (kept,) = client.get("/big-products/").json()
         added = client.post("/big-products/", json={"title": "Chair"}).json()
     assert kept == created
-    assert added["id"] > kept["id"]
+    assert added["id"] > last["id"]
+    with pytest.raises(AssertionError, match="The field item_no would be renamed, too"):
+        project.run("make", "rename-resource", "from=item_tag", "to=tag")
     restore(project)

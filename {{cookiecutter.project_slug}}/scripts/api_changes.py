@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 Document = dict[str, Any]
 Schema = dict[str, Any]
+NO_AUTHENTICATION = "no authentication"
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 LOWER_LIMITS = "minLength", "minimum", "exclusiveMinimum", "minItems"
 UPPER_LIMITS = "maxLength", "maximum", "exclusiveMaximum", "maxItems"
 
@@ -39,8 +41,9 @@ def compare(old: Document, new: Document) -> list[Change]:
 def _operations(document: Document) -> dict[str, Document]:
     return {
         f"{method.upper()} {path}": operation
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
+        for path, item in document.get("paths", {}).items()
+        for method, operation in item.items()
+        if method in METHODS
     }
 
 
@@ -70,24 +73,32 @@ class _Comparison:
         self.old = old
         self.new = new
         self.changes: list[Change] = []
-        self.compared: set[tuple[str, str, bool]] = set()  # schemas may refer to themselves
+        self.open: list[tuple[str, str]] = []  # schemas may refer to themselves
 
     def note(self, text: str, *, is_breaking: bool) -> None:
         self.changes.append(Change(self.operation, text, is_breaking))
 
     def compare_operations(self, before: Document, after: Document) -> None:
-        if before["operationId"] != after["operationId"]:
-            renamed = f"`{before['operationId']}` is now named `{after['operationId']}`"
-            self.note(renamed, is_breaking=True)
-        if bool(before.get("security")) != bool(after.get("security")):
-            is_now = bool(after.get("security"))
-            verb = "requires" if is_now else "no longer requires"
-            self.note(f"{verb} authentication", is_breaking=is_now)
+        was, is_now = before.get("operationId"), after.get("operationId")
+        if was != is_now:
+            self.note(f"`{was}` is now named `{is_now}`", is_breaking=True)
+        self.compare_security(_schemes(before), _schemes(after))
         for place in ("path", "query", "header", "cookie"):
             values = _Values(f"{place} parameter", is_sent=True)
             self.compare_fields(_parameters(before, place), _parameters(after, place), values)
         self.compare_bodies(before.get("requestBody"), after.get("requestBody"))
         self.compare_responses(before["responses"], after["responses"])
+
+    def compare_security(self, before: set[str], after: set[str]) -> None:
+        if NO_AUTHENTICATION in before and NO_AUTHENTICATION not in after:
+            self.note("requires authentication", is_breaking=True)
+        elif NO_AUTHENTICATION in after and NO_AUTHENTICATION not in before:
+            self.note("no longer requires authentication", is_breaking=False)
+        else:
+            for scheme in before - after:
+                self.note(f"no longer accepts {scheme}", is_breaking=True)
+            for scheme in after - before:
+                self.note(f"accepts {scheme}", is_breaking=False)
 
     def compare_bodies(self, before: Document | None, after: Document | None) -> None:
         if before is None or after is None:
@@ -129,10 +140,14 @@ class _Comparison:
             self.compare_schemas(was, is_now, values)
 
     def compare_schemas(self, before: Schema, after: Schema, values: _Values) -> None:
-        key = (str(before), str(after), values.is_sent)
-        if "$ref" in before and key in self.compared:
+        pair = (str(before), str(after))
+        if pair in self.open:
             return
-        self.compared.add(key)
+        self.open.append(pair)
+        self.compare_variants(before, after, values)
+        self.open.pop()
+
+    def compare_variants(self, before: Schema, after: Schema, values: _Values) -> None:
         old, new = _variants(before, self.old), _variants(after, self.new)
         self.compare_null("null" in old, "null" in new, values)
         old.pop("null", None)
@@ -162,8 +177,12 @@ class _Comparison:
         if values.is_sent:
             self.compare_limits(before, after, values)
         self.compare_fields(before, after, values)
-        if "items" in before and "items" in after:
-            self.compare_schemas(before["items"], after["items"], values.element())
+        for part in ("items", "additionalProperties"):
+            if isinstance(before.get(part), dict) and isinstance(after.get(part), dict):
+                self.compare_schemas(before[part], after[part], values.element())
+        pairs = zip(before.get("prefixItems", ()), after.get("prefixItems", ()), strict=False)
+        for was, is_now in pairs:
+            self.compare_schemas(was, is_now, values.element())
 
     def compare_choices(self, old: set[str], new: set[str], values: _Values) -> None:
         if not old or not new:
@@ -211,11 +230,21 @@ class _Comparison:
             self.compare_schemas(old[name], new[name], field)
 
 
+def _schemes(operation: Document) -> set[str]:
+    """Return the ways to authenticate, by name and scopes."""
+    requirements = operation.get("security") or [{}]
+    return {
+        " and ".join(" ".join([name, *scopes]) for name, scopes in requirement.items())
+        or NO_AUTHENTICATION
+        for requirement in requirements
+    }
+
+
 def _parameters(operation: Document, place: str) -> Schema:
     """Return the parameters as the schema of an object."""
-    found = [p for p in operation.get("parameters", ()) if p["in"] == place]
+    found = [p for p in operation.get("parameters", ()) if p.get("in") == place]
     return {
-        "properties": {p["name"]: p["schema"] for p in found},
+        "properties": {p["name"]: p.get("schema", {}) for p in found},
         "required": [p["name"] for p in found if p.get("required")],
     }
 
@@ -225,17 +254,39 @@ def _variants(schema: Schema, document: Document) -> dict[str, Schema]:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return _variants(document["components"]["schemas"][name], document)
-    if union := schema.get("anyOf", schema.get("oneOf")):
-        found = [_variants(variant, document) for variant in union]
-        default = {"default": schema["default"]} if "default" in schema else {}
-        return {
-            f"object {variant['title']}"
-            if kind == "object" and "title" in variant
-            else kind: variant | default
-            for variants in found
-            for kind, variant in variants.items()
-        }
-    return {" ".join(filter(None, [schema.get("type", "any"), schema.get("format")])): schema}
+    if parts := schema.get("allOf"):
+        return _variants(_merge([_resolve(part, document) for part in parts]), document)
+    union = schema.get("anyOf", schema.get("oneOf"))
+    if union is None:
+        types = schema.get("type", "any")
+        names = [types] if isinstance(types, str) else types
+        return {" ".join(filter(None, [name, schema.get("format")])): schema for name in names}
+    default = {"default": schema["default"]} if "default" in schema else {}
+    variants = [pair for part in union for pair in _variants(part, document).items()]
+    kinds = [kind for kind, _ in variants]
+    found: dict[str, Schema] = {}
+    for number, (kind, variant) in enumerate(variants):
+        is_unique = kinds.count(kind) == 1
+        name = kind if is_unique else f"{kind} {variant.get('title', number)}"
+        found[name] = variant | default
+    return found
+
+
+def _resolve(schema: Schema, document: Document) -> Schema:
+    """Return a schema without a reference at its top."""
+    if "$ref" not in schema:
+        return schema
+    return _resolve(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
+
+
+def _merge(parts: list[Schema]) -> Schema:
+    """Return one schema that requires what all of them require."""
+    merged: Schema = {}
+    for part in parts:
+        properties = merged.get("properties", {}) | part.get("properties", {})
+        required = [*merged.get("required", ()), *part.get("required", ())]
+        merged |= part | {"properties": properties, "required": required}
+    return merged
 
 
 def _choices(schema: Schema) -> set[str]:

@@ -21,7 +21,12 @@ BODY: Fields = {
     "note": (str | None, None),
     "state": (Literal["a", "b"], "a"),
 }
-READ: Fields = {"id": (int, ...), "title": (str, ...), "state": (Literal["a", "b"], ...)}
+READ: Fields = {
+    "id": (int, ...),
+    "parts": (dict[str, list[int]], ...),
+    "title": (str, ...),
+    "state": (Literal["a", "b"], ...),
+}
 key = APIKeyHeader(name="X-Key")
 
 
@@ -67,6 +72,10 @@ BREAKING_CHANGES = [
     ({"highest_limit": 50}, "maximum of query parameter `limit` is now 50, was 100"),
     ({"dependencies": [Security(key)]}, "requires authentication"),
     ({"status_code": 201}, "status 200 removed"),
+    (
+        {"read": READ | {"parts": (dict[str, list[str]], ...)}},
+        "response field `parts[][]` is now string, was integer",
+    ),
 ]
 OTHER_CHANGES = [
     ({"read": READ | {"size": (int, ...)}}, "response field `size` added"),
@@ -149,3 +158,29 @@ def test_openapi_file_is_up_to_date() -> None:
     changes = [str(change) for change in compare(openapi.read(), app.openapi())]
 
     assert not changes, "\n".join(["The API has changed. Run: make openapi", *changes])
+
+
+class Node(BaseModel):
+    """A schema that refers to itself."""
+
+    parent: "Node | None" = None
+    children: list["Node"] = []
+    title: str
+
+
+class Leaf(BaseModel):
+    """The same, without a title."""
+
+    parent: "Leaf | None" = None
+    children: list["Leaf"] = []
+
+
+def test_recursive_schemas_are_compared() -> None:
+    before = document(read={"node": (Node, ...), "other": (Node, ...)})
+    after = document(read={"node": (Leaf, ...), "other": (Leaf, ...)})
+
+    changes = list(map(str, compare(before, after)))
+
+    assert not compare(before, before)
+    for field in ("node.title", "other.title", "node.parent.title"):
+        assert f"POST /: response field `{field}` removed: breaking" in changes

@@ -111,15 +111,19 @@ def is_below_the_prefix(operation: str) -> bool:
 
 
 async def send(
-    client: AsyncClient, operation: str, ids: dict[str, object], connection: AsyncConnection
+    clients: Clients, role: str, operation: str, ids: dict[str, object], connection: AsyncConnection
 ) -> Response:
-    """Return the response of an operation, and roll back what it did."""
+    """Return the response of an operation, and roll back what it did.
+
+    What a changed object of the owner refers to is the owner's, too.
+    """
     method, path = operation.format(**ids).split()
     url = path if is_below_the_prefix(operation) else f"http://test{path}"
     body = TABLE[operation][0]
     kind = "data" if isinstance(body, Form) else "files" if isinstance(body, Upload) else "json"
     async with connection.begin_nested() as before:
-        response = await client.request(method, url, **{kind: await prepare(client, body)})
+        prepared = await prepare(clients["owner" if method == "PATCH" else role], body)
+        response = await clients[role].request(method, url, **{kind: prepared})
         await before.rollback()
     assert PASSWORD not in response.text
     assert "hashed" not in response.text
@@ -132,7 +136,7 @@ async def test_every_operation_has_the_status_of_the_table_for_every_role(
     wrong = []
     for operation, (_, statuses) in TABLE.items():
         for role, expected in zip(ROLES, statuses, strict=True):
-            response = await send(clients[role], operation, ids, connection)
+            response = await send(clients, role, operation, ids, connection)
             if response.status_code != expected:
                 found = f"{int(response.status_code)} {response.text[:300]}"
                 wrong.append(f"{operation}, {role}: {expected} in the table, but {found}")

@@ -1,16 +1,26 @@
 """Field types of request bodies and query parameters, on throw-away models."""
 
+import json
 from typing import Annotated
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from app.schemas.types import Id, Int32, MultilineText, SearchText, SingleLine, Timestamp
+from app.schemas.types import (
+    Id,
+    Int32,
+    JsonObject,
+    MultilineText,
+    SearchText,
+    SingleLine,
+    Timestamp,
+)
 
 
 class Fields(BaseModel):
     """One field of each type."""
 
+    data: JsonObject | None = None
     id: Id = 1
     line: Annotated[str, SingleLine(10)] = "x"
     number: Int32 = 0
@@ -22,6 +32,7 @@ class Fields(BaseModel):
 @pytest.mark.parametrize(
     ("field", "value", "stored"),
     [
+        ("data", {"a": [1, {"ü": "\0"}]}, {"a": [1, {"ü": "\0"}]}),
         ("id", 2**31 - 1, 2**31 - 1),
         ("line", "  Ünï 1 ", "Ünï 1"),
         ("number", -(2**31), -(2**31)),
@@ -40,6 +51,9 @@ def test_value_is_normalized(field: str, value: object, stored: object) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
+        ("data", {"a": float("nan")}, "must not contain NaN"),
+        ("data", {"a": ["\ud800"]}, "must not contain NaN"),
+        ("data", json.loads('{"a": ' + "[" * 60 + "]" * 60 + "}"), "at most 50 levels"),
         ("id", 0, "greater than or equal to 1"),
         ("id", 2**31, "less than or equal to"),
         ("line", " ", "at least 1 character"),

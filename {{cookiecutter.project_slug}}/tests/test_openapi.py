@@ -163,3 +163,19 @@ def test_route_that_is_added_later_keeps_its_own_error_responses(
     assert paths["/late"]["post"]["responses"]["422"] == response
     assert "default" in paths["/late"]["post"]["responses"]
     assert {"409", "415", "422"} <= paths[f"{API}/users/"]["post"]["responses"].keys()
+
+
+def test_parameters_are_left_out_instead_of_being_null(document: Document) -> None:
+    for operation in operations(document).values():
+        assert "null" not in json.dumps([p["schema"] for p in operation.get("parameters", ())])
+
+
+def test_parameter_keeps_its_other_types() -> None:
+    service = create_app()
+
+    @service.get("/other")
+    async def get_other(key: int | bool | None = None) -> None:
+        del key
+
+    (parameter,) = service.openapi()["paths"]["/other"]["get"]["parameters"]
+    assert parameter["schema"]["anyOf"] == [{"type": "integer"}, {"type": "boolean"}]

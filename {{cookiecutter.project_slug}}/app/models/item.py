@@ -8,7 +8,10 @@ from app.models.user import User
 
 
 class Item(IdMixin, TimestampMixin, Base):
-    """An item, deleted together with its owner. Its owner has `items`."""
+    """An item, deleted together with its owner.
+
+    Its owner has `items`.
+    """
 
     __tablename__ = "items"
 

@@ -27,7 +27,7 @@ class ItemUpdate(WriteSchema):
 
 
 class ItemFilters(Filters):
-    """Filters and order of a list of items. Columns of `sort` have an index."""
+    """Filters and order of items. Columns of `sort` have an index."""
 
     q: SearchText | None = Field(None, description="Text that the title contains")
     owner_id: Id | None = Field(None, description="Id of the owner, for superusers")

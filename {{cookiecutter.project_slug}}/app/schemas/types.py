@@ -1,5 +1,6 @@
 """Field types of request bodies: emails, passwords, texts, fields of a PATCH."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from app.core.ids import MAX_ID
 from app.core.password_policy import MAX_PASSWORD_LENGTH, find_violation
 
 Value = TypeVar("Value")
+MAX_JSON_DEPTH = 50
 
 
 def _invalid(message: str) -> PydanticCustomError:
@@ -150,6 +152,27 @@ Password = Annotated[
     ),
     AfterValidator(_check_password),
 ]
+
+
+def _check_json(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        message = "must not contain NaN, Infinity or half a surrogate pair"
+        raise _invalid(message) from None
+    if _depth(value) > MAX_JSON_DEPTH:
+        message = f"must have at most {MAX_JSON_DEPTH} levels"
+        raise _invalid(message)
+    return value
+
+
+def _depth(value: object) -> int:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, parts), default=0)
+
+
+# An object that every database stores as it is.
+JsonObject = Annotated[dict[str, Any], AfterValidator(_check_json)]
 
 # A field of a PATCH body: omitted means unchanged, and null is rejected.
 Patch = Annotated[Value | None, _NotNull]

@@ -37,14 +37,14 @@ class ItemNotFoundError(NotFoundError):
 
 
 class ItemService:
-    """Items that are visible to one user; others are reported as not found."""
+    """Items that a user sees; others are reported as not found."""
 
     def __init__(self, db: AsyncSession, user: User) -> None:
         self.db = db
         self.user = user
 
     async def get_by_id(self, item_id: int, *, lock: bool = False) -> Item:
-        """Return the item with this id, and lock it if it will be changed."""
+        """Return the item with this id, locked if it will be changed."""
         query, values = ITEM[self.user.is_superuser], {"item_id": item_id, "user_id": self.user.id}
         item = await self.db.scalar(query.with_for_update() if lock else query, values)
         if item is None:

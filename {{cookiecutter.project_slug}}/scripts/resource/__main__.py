@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from scripts.resource.checks import parents
-from scripts.resource.fields import Field
+from scripts.resource.fields import Field, reject_ambiguous
 from scripts.resource.migration import autogenerate, migrate_back, rename_table
 from scripts.resource.names import Names, ResourceError
 from scripts.resource.project import (
+    OWNED,
     Example,
     Files,
     copy,
@@ -22,11 +23,13 @@ from scripts.resource.project import (
     find_references,
     keep_example,
     register,
+    registration,
     renamed,
     unregister,
 )
-from scripts.resource.tools import format_files
+from scripts.resource.tools import format_files, run
 
+VERSIONS = Path("alembic/versions")
 cli = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Name = Annotated[str, typer.Argument(help="Singular in snake case, such as order_line.")]
@@ -51,10 +54,12 @@ def add(  # noqa: PLR0913 - options of a command
     """Add a resource that users own: a copy of another one, with other fields."""
     with _plain_errors():
         new, parsed = Names.parse(name, plural), _parse_fields(fields)
+        reject_ambiguous(parsed, new.singular)
         for parent in parents(parsed):
-            _require(files(parent), exist=True)
+            _require_owned(parent)
         _require(files(new), exist=False)
-        texts = copy(_example(like, like_plural), new, parsed) | register(new, parsed)
+        texts = copy(_example(like, like_plural), new, parsed)
+        texts |= register(new, registration(new, parsed))
         title = f"Add {new.words.plural}"
         _apply(texts, title, lambda: autogenerate(title), dry_run=dry_run)
 
@@ -65,7 +70,8 @@ def remove(name: Name, *, plural: Plural = "", dry_run: DryRun = False) -> None:
     with _plain_errors():
         old = Names.parse(name, plural)
         _require_removable(old)
-        texts = dict.fromkeys(files(old)) | unregister(old) | keep_example(old)
+        shared = {path: module.code for path, module in unregister(old).items()}
+        texts = dict.fromkeys(files(old)) | shared | keep_example(old)
         added, removed = f"Add {old.words.plural}", f"Remove {old.words.plural}"
         _apply(texts, removed, lambda: migrate_back(added, removed), dry_run=dry_run)
 
@@ -109,6 +115,7 @@ def _apply(texts: Files, title: str, migrate: Callable[[], object], *, dry_run: 
         with _restored_on_failure(texts):
             _write(texts)
             migrate()
+            run("alembic", "upgrade", "head")
     for path, text in changed.items():
         typer.echo(f"{'delete' if text is None else 'write'} {path}")
     typer.echo(f"migration: {title}")
@@ -120,9 +127,8 @@ def _is_new(path: Path, text: str) -> bool:
 
 def _parse_fields(text: str) -> list[Field]:
     fields = [Field.parse(field) for field in re.findall(r"[^\s(]+(?:\([^()]*\))?\S*", text)]
-    names = [field.name for field in fields]
-    if not fields or len(set(names)) < len(names):
-        message = "A resource needs fields with different names, such as total:decimal due:date?"
+    if not fields:
+        message = "A resource needs fields, such as total:decimal due:date?"
         raise ResourceError(message)
     return fields
 
@@ -133,6 +139,16 @@ def _require(paths: Iterable[Path], *, exist: bool) -> None:
         if path.exists() != exist:
             message = f"{path} {'does not exist' if exist else 'exists already'}."
             raise ResourceError(message)
+
+
+def _require_owned(names: Names) -> None:
+    """Reject a reference to what is no resource with an owner."""
+    _require(files(names), exist=True)
+    if f'"{names.singular}_id"' not in OWNED.read_text(encoding="utf-8"):
+        message = (
+            f"{OWNED} has no row of {names.words.plural}: only such resources are referred to."
+        )
+        raise ResourceError(message)
 
 
 def _require_removable(names: Names) -> None:
@@ -147,10 +163,13 @@ def _require_removable(names: Names) -> None:
 @contextmanager
 def _restored_on_failure(paths: Iterable[Path]) -> Generator[None]:
     """Leave the files as they were if the block fails."""
-    before = {path: path.read_bytes() if path.exists() else None for path in paths}
+    migrations = set(VERSIONS.glob("*.py"))
+    every = [*paths, *migrations]
+    before = {path: path.read_bytes() if path.exists() else None for path in every}
     try:
         yield
     except BaseException:
+        before |= dict.fromkeys(set(VERSIONS.glob("*.py")) - migrations)
         for path, content in before.items():
             path.unlink(missing_ok=True)
             if content is not None:

@@ -34,12 +34,17 @@ def has_checks(service: str) -> bool:
 def table_arguments(new: Names, fields: list[Field]) -> list[str]:
     """Return the attribute of the model with the unique constraints, if there are any."""
     unique = [field.name for field in fields if field.is_unique]
+    reject_long_constraints(new, unique)
+    constraints = [f'UniqueConstraint("owner_id", "{name}"),' for name in unique]
+    return [f"__table_args__ = ({' '.join(constraints)})"] if constraints else []
+
+
+def reject_long_constraints(new: Names, unique: list[str]) -> None:
+    """Reject names of constraints that PostgreSQL would shorten."""
     for name in unique:
         if len(f"uq_{new.plural}_owner_id_{name}") > MAX_CONSTRAINT_LENGTH:
             message = f"The name of the unique constraint of {name} is too long for PostgreSQL."
             raise ResourceError(message)
-    constraints = [f'UniqueConstraint("owner_id", "{name}"),' for name in unique]
-    return [f"__table_args__ = ({' '.join(constraints)})"] if constraints else []
 
 
 def add_to_service(service: cst.Module, new: Names, fields: list[Field]) -> cst.Module:
@@ -52,7 +57,8 @@ def add_to_service(service: cst.Module, new: Names, fields: list[Field]) -> cst.
     for method in ("create", "update"):
         service = edit_function(service, method, lambda f: _with_checks(f, new, fields))
     imports = [
-        f"from app.services.{parent.singular}_service import {camel(parent.singular)}Service"
+        f"from app.services.{parent.singular}_service import "
+        f"{camel(parent.singular)}NotFoundError, {camel(parent.singular)}Service"
         for parent in parents(fields)
     ]
     return add_imports(service, IMPORTS + "\n".join(imports))
@@ -77,14 +83,19 @@ def _check_references(new: Names, fields: list[Field]) -> str:
     name = camel(new.singular)
     references = [(field.name, field.parent) for field in fields if field.parent]
     code = f'''
-async def _check_references(self, {new.singular}_in: {name}Create | {name}Update) -> None:
-    """Reject ids of objects that the user does not see: they are reported as not found."""
+async def _check_references(
+    self, {new.singular}_in: {name}Create | {name}Update, owner_id: int
+) -> None:
+    """Reject ids of objects that the user does not see, or that another user owns."""
 '''
     for field, parent in references:
         service, value = f"{camel(parent.singular)}Service", f"{new.singular}_in.{field}"
+        variable = field.removesuffix("_id")
         code += f"""\
     if {value} is not None:
-        await {service}(self.db, self.user).get_by_id({value})
+        {variable} = await {service}(self.db, self.user).get_by_id({value})
+        if {variable}.owner_id != owner_id:
+            raise {camel(parent.singular)}NotFoundError
 """
     return code
 
@@ -94,15 +105,19 @@ def _with_checks(function: cst.FunctionDef, new: Names, fields: list[Field]) -> 
     body, code = list(function.body.body), cst.Module([]).code_for_node
     if parents(fields):
         at = next(n for n, s in enumerate(body) if n and "get_by_id" not in code(s))
-        check = f"await self._check_references({new.singular}_in)"
+        owner = "self.user.id" if function.name.value == "create" else f"{new.singular}.owner_id"
+        check = f"await self._check_references({new.singular}_in, {owner})"
         body.insert(at, cst.parse_statement(check))
     if unique := [field for field in fields if field.is_unique]:
         errors = ", ".join(
             f'translate_duplicate({_error_name(new, f)}, "{new.plural}", "owner_id", "{f.name}")'
             for f in unique
         )
-        at = next(n for n, s in enumerate(body) if "self.db.flush()" in code(s))
-        body[at] = cst.parse_statement(f"with {errors}:\n    await self.db.flush()")
+        flushes = [n for n, s in enumerate(body) if "self.db.flush()" in code(s)]
+        if not flushes:
+            message = f"{function.name.value}() of the example does not flush: copy another one."
+            raise ResourceError(message)
+        body[flushes[0]] = cst.parse_statement(f"with {errors}:\n    await self.db.flush()")
     return function.with_changes(body=function.body.with_changes(body=body))
 
 
@@ -139,16 +154,18 @@ def add_to_tests(tests: cst.Module, new: Names, fields: list[Field]) -> cst.Modu
 _REFERENCE_TESTS = Template("""
 @pytest.mark.parametrize("field", $fields)
 async def test_${name}_of_what_another_user_owns_is_404(
-    as_ann: AsyncClient, as_bob: AsyncClient, field: str
+    as_ann: AsyncClient, as_bob: AsyncClient, as_root: AsyncClient, field: str
 ) -> None:
     body, others = await prepare(as_ann, BODY), await prepare(as_bob, BODY)
     ($name,) = await create(as_ann, body)
     change = {field: others[field]}
 
     created = await as_ann.post("/$path/", json=body | change)
-    updated = await as_ann.patch(f"/$path/{$name['id']}", json=change)
+    updated = [
+        await client.patch(f"/$path/{$name['id']}", json=change) for client in (as_ann, as_root)
+    ]
 
-    assert created.status_code == updated.status_code == 404
+    assert {response.status_code for response in (created, *updated)} == {404}
     assert (await as_ann.get("/$path/")).json() == [$name]
 
 

@@ -4,11 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pydantic import BaseModel
+
 from scripts.resource.names import Names, ResourceError, camel, check_name
 
 # Columns, attributes and query parameters that every resource has.
 COMMON = {"id", "owner_id", "owner", "created_at", "updated_at", "created_after", "created_before"}
-RESERVED = COMMON | {"q", "sort", "skip", "limit", "after", "count", "metadata", "registry"}
+# Names that the copied code uses, or whose values rows, models and schemas have already.
+RESERVED = {
+    *COMMON,
+    *dir(BaseModel),
+    *("q", "sort", "skip", "limit", "after", "count", "conditions", "no_such_filter"),
+    *("metadata", "registry", "relationship", "mapped_column", "backref", "self", "t", "tuple"),
+}
 TYPES = {"bool", "date", "datetime", "dict", "float", "int", "str"}
 FIELD = re.compile(r"([^:]+):([a-z]+)(?:\(([^()]*)\))?(:unique)?(\?)?")
 CHOICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_. -]{0,48}[A-Za-z0-9])?")
@@ -25,7 +33,8 @@ from sqlalchemy import ForeignKey, Numeric, String, Text, UniqueConstraint
 """
 SCHEMA_IMPORTS = f"""{TYPE_IMPORTS}
 from pydantic import Field, FiniteFloat
-from app.schemas.types import Id, Int32, MultilineText, Patch, SearchText, SingleLine, Timestamp
+from app.schemas.types import Id, Int32, JsonObject, MultilineText, Patch
+from app.schemas.types import SearchText, SingleLine, Timestamp
 """
 
 
@@ -102,9 +111,7 @@ KINDS: Mapping[str, Kind] = {
         is_sortable=False,
         different='f"00000000-0000-4000-9000-{number:012}"',
     ),
-    "json": Kind(
-        "dict[str, Any]", "dict[str, Any]", ('{"a": [1]}', "{}"), ('"x"',), is_sortable=False
-    ),
+    "json": Kind("dict[str, Any]", "JsonObject", ('{"a": [1]}', "{}"), ('"x"',), is_sortable=False),
 }
 
 
@@ -202,6 +209,25 @@ def _kind(name: str, choices: str | None) -> Kind:
         "with two values or more, of letters, digits, spaces and _ . -; then :unique, then ?"
     )
     raise ResourceError(message)
+
+
+def reject_ambiguous(fields: list[Field], resource: str) -> None:
+    """Reject fields whose names, filters or types would be those of others.
+
+    Raises:
+        ResourceError: with the name.
+    """
+    names = [field.name for field in fields]
+    names += [f"{field.name}{f.suffix}" for field in fields for f in field.kind.filters if f.suffix]
+    aliases = [field.schema for field in fields if field.alias]
+    schemas = [
+        f"{camel(resource)}{suffix}" for suffix in ("", "Create", "Update", "Read", "Filters")
+    ]
+    taken = [*COMMON, *names, *aliases, *schemas, "Filters", "ReadSchema", "WriteSchema"]
+    for name in (*names, *aliases):
+        if taken.count(name) > 1:
+            message = f"{name!r} would mean two things: choose another name for a field."
+            raise ResourceError(message)
 
 
 def sorts(fields: list[Field]) -> list[str]:

@@ -12,16 +12,17 @@ from scripts.resource.names import ResourceError
 from scripts.resource.tools import format_files, run
 
 COLUMN = re.compile(r'sa\.Column\(\s*"(\w+)"')
-# With the ids, which the sequence of PostgreSQL does not know.
+# With the state of the sequence, so that ids of deleted rows are not used again.
 COPY = """\
     columns = {columns}
     old = sa.table("{source}", *map(sa.column, columns))
     new = sa.table("{target}", *map(sa.column, columns))
     op.execute(sa.insert(new).from_select(columns, sa.select(old)))
     if op.get_context().dialect.name == "postgresql":
-        op.execute(
-            "SELECT setval(pg_get_serial_sequence('{target}', 'id'), max(id)) FROM {target}"
-        )
+        op.execute("SELECT setval('{target}_id_seq', last_value, is_called) FROM {source}_id_seq")
+    else:
+        op.execute("DELETE FROM sqlite_sequence WHERE name = '{target}'")
+        op.execute("UPDATE sqlite_sequence SET name = '{target}' WHERE name = '{source}'")
 """
 
 

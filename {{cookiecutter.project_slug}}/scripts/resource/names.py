@@ -27,6 +27,9 @@ class Names(NamedTuple):
             ResourceError: if one of them is no name.
         """
         names = cls(check_name(singular), check_name(plural or _pluralize(singular)))
+        if names.singular.startswith("test"):
+            message = f"{singular!r} begins with test: pytest would take its classes for tests."
+            raise ResourceError(message)
         if names.singular == names.plural:
             message = f"Singular and plural of {singular} are the same: add plural=…"
             raise ResourceError(message)
@@ -73,6 +76,12 @@ def check_name(name: str) -> str:
         message = f"{name!r} is a keyword of Python."
         raise ResourceError(message)
     return name
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a name."""
+    is_keyword = keyword.iskeyword(text) or keyword.issoftkeyword(text)
+    return bool(NAME.fullmatch(text)) and len(text) <= MAX_LENGTH and not is_keyword
 
 
 def _pluralize(name: str) -> str:

@@ -2,25 +2,27 @@
 
 import builtins
 import re
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import libcst as cst
-from libcst import matchers
-from libcst.matchers import findall
 
 from scripts.resource import checks
 from scripts.resource import fields as code
 from scripts.resource.fields import COLUMN_IMPORTS, COMMON, SCHEMA_IMPORTS, Field
-from scripts.resource.names import Names, Renamer, ResourceError, camel
+from scripts.resource.names import Names, Renamer, ResourceError, camel, is_name
 from scripts.resource.rewrite import (
     Rename,
     add_imports,
     edit_elements,
+    find_elements,
     remove_import,
+    remove_name,
     replace_aliases,
     replace_fields,
     set_constant,
+    variables,
 )
 
 MODELS = Path("app/models/__init__.py")
@@ -28,7 +30,9 @@ ROUTER = Path("app/api/v1/router.py")
 OWNED = Path("tests/resources.py")
 SEEDS = Path("scripts/seed.py")
 KEPT = Path("scripts/resource/example")
+SHARED = (MODELS, ROUTER, OWNED, SEEDS)  # files that name every resource
 Files = dict[Path, str | None]  # text by path; None deletes the file
+Modules = dict[Path, cst.Module]
 
 
 def files(names: Names) -> list[Path]:
@@ -52,7 +56,7 @@ class Example(NamedTuple):
 def find_example(*, without: Names | None = None) -> Example | None:
     """Return a resource that can be copied: items, or another one if they were removed."""
     stems = sorted(path.stem for path in MODELS.parent.glob("[a-z]*.py"))
-    for names in map(Names.parse, ["item", *stems]):
+    for names in map(Names.parse, ["item", *filter(is_name, stems)]):
         is_other = names != without and all(path.exists() for path in files(names))
         if is_other and not checks.has_checks(files(names)[2].read_text(encoding="utf-8")):
             return Example(names, files(names))
@@ -82,12 +86,15 @@ def keep_example(names: Names) -> Files:
 
 
 def find_references(names: Names) -> list[Path]:
-    """Return the files of the application that use a resource, except its own."""
+    """Return the files that use a resource, except its own and those that name every one."""
+    name = camel(names.singular)
     pattern = re.compile(
-        rf"\b{names.singular}_service\b|models\.{names.singular}\b|\"{names.plural}\.id\""
+        rf"\b{names.singular}_service\b|\b(models|schemas)\.{names.singular}\b"
+        rf"|\"{names.plural}\.id\"|import .*\b({name}|{names.plural})\b"
     )
-    found = [path for path in Path("app").rglob("*.py") if pattern.search(path.read_text("utf-8"))]
-    return sorted({*found} - {*files(names), MODELS, ROUTER})
+    paths = {path for folder in ("app", "tests", "scripts") for path in Path(folder).rglob("*.py")}
+    own = {*files(names), *SHARED, *Path("scripts/resource").rglob("*")}
+    return sorted(path for path in paths - own if pattern.search(path.read_text("utf-8")))
 
 
 def copy(example: Example, new: Names, fields: list[Field]) -> Files:
@@ -111,9 +118,10 @@ def copy(example: Example, new: Names, fields: list[Field]) -> Files:
 
 def _reject_ambiguous(new: Names, renamer: Renamer, modules: list[cst.Module]) -> None:
     """Reject names that would mean two things in the copies, or are Python's own."""
-    nodes = [node for module in modules for node in findall(module, matchers.Name())]
-    found = {node.value for node in nodes if isinstance(node, cst.Name)} - {"items"}  # a method
-    others = {name for name in found if renamer.rename(name) == name} | {*dir(builtins)}
+    found = {name for module in modules for name in variables(module)} - {"items"}  # a method
+    imports = f"{COLUMN_IMPORTS} {SCHEMA_IMPORTS} {checks.IMPORTS} Reference"
+    others = {name for name in found if renamer.rename(name) == name}
+    others |= {*dir(builtins), *re.findall(r"\w+", imports)}
     for form in ("snake", "camel", "upper"):
         for name in others.intersection(new.forms()[form]):
             message = f"{name!r} means something else in the code: choose another name."
@@ -150,57 +158,88 @@ def _with_test_data(module: cst.Module, fields: list[Field]) -> cst.Module:
     return module
 
 
-def register(new: Names, fields: list[Field]) -> Files:
-    """Return the files that name every resource, with a new one."""
-    model, path = new.forms()["camel"].singular, new.forms()["kebab"].plural
-    row = f'"{new.singular}_id": ("/{path}/", {code.required_body(fields)})'
-    line = f"from app.models.{new.singular} import {model} as {model}"
-    endpoints = f"from app.api.v1.endpoints import {new.plural}"
-    router = edit_elements(_read(ROUTER), "api_routers", new=[f"{new.plural}.router"])
-    return {
-        MODELS: add_imports(_read(MODELS), line).code,
-        ROUTER: add_imports(router, endpoints).code,
-        OWNED: edit_elements(_read(OWNED), "OWNED", new=[row]).code,
-        SEEDS: _with_seeds(new, fields).code,
-    }
+class Registration(NamedTuple):
+    """What names a resource in the files that name every one, besides imports."""
+
+    owned: str  # row of the resources that users own
+    seed: str = ""
 
 
-def _with_seeds(new: Names, fields: list[Field]) -> cst.Module:
-    """Return the seeds with some of a resource, unless it needs objects of another one."""
-    if checks.parents(fields):
-        return _read(SEEDS)
-    name = camel(new.singular)
+def registration(new: Names, fields: list[Field]) -> Registration:
+    """Return the registration of a new resource; it has seeds unless it needs others' objects."""
+    name, path = camel(new.singular), new.forms()["kebab"].plural
+    owned = f'"{new.singular}_id": ("/{path}/", {code.required_body(fields)})'
     seed = f"Seed({name}Service, {name}Create, [{', '.join(code.bodies(fields))}])"
-    imports = f"""
+    return Registration(owned, "" if checks.parents(fields) else seed)
+
+
+def register(new: Names, added: Registration, modules: Modules | None = None) -> Files:
+    """Return the files that name every resource, with a new one."""
+    modules = modules or {path: _read(path) for path in SHARED}
+    name = camel(new.singular)
+    seeds = modules[SEEDS]
+    if added.seed:
+        imports = f"""
 from app.schemas.{new.singular} import {name}Create
 from app.services.{new.singular}_service import {name}Service
 """
-    return add_imports(edit_elements(_read(SEEDS), "SEEDS", new=[seed]), imports)
-
-
-def unregister(old: Names) -> Files:
-    """Return the files that name every resource, without one."""
-    router, owned = f"{old.plural}.router", f"{old.singular}_id"
-    seed = f"Seed({camel(old.singular)}Service,"
-    seeds = edit_elements(_read(SEEDS), "SEEDS", keep=lambda e: seed not in "".join(e.split()))
-    for module in (f"app.schemas.{old.singular}", f"app.services.{old.singular}_service"):
-        seeds = remove_import(seeds, module)
+        seeds = add_imports(edit_elements(seeds, "SEEDS", new=[added.seed]), imports)
+    model = f"from app.models.{new.singular} import {name} as {name}"
+    router = edit_elements(modules[ROUTER], "api_routers", new=[f"{new.plural}.router"])
     return {
-        MODELS: remove_import(_read(MODELS), f"app.models.{old.singular}").code,
-        ROUTER: edit_elements(_read(ROUTER), "api_routers", keep=lambda e: e != router).code,
-        OWNED: edit_elements(_read(OWNED), "OWNED", keep=lambda e: e != owned).code,
+        MODELS: add_imports(modules[MODELS], model).code,
+        ROUTER: add_imports(router, f"from app.api.v1.endpoints import {new.plural}").code,
+        OWNED: edit_elements(modules[OWNED], "OWNED", new=[added.owned]).code,
         SEEDS: seeds.code,
     }
 
 
+def unregister(old: Names) -> Modules:
+    """Return the files that name every resource, without one."""
+    seeds = edit_elements(_read(SEEDS), "SEEDS", keep=lambda e: not _is_seed(old, e))
+    for module in (f"app.schemas.{old.singular}", f"app.services.{old.singular}_service"):
+        seeds = remove_import(seeds, module)
+    router, owned = f"{old.plural}.router", f"{old.singular}_id"
+    routers = remove_name(_read(ROUTER), "app.api.v1.endpoints", old.plural)
+    return {
+        MODELS: remove_import(_read(MODELS), f"app.models.{old.singular}"),
+        ROUTER: edit_elements(routers, "api_routers", keep=lambda e: e != router),
+        OWNED: edit_elements(_read(OWNED), "OWNED", keep=lambda e: e != owned),
+        SEEDS: seeds,
+    }
+
+
+def _is_seed(names: Names, element: str) -> bool:
+    return bool(re.search(rf"\b{camel(names.singular)}Service\b", element))
+
+
 def renamed(old: Names, new: Names) -> Files:
     """Return the files of a resource, and those that name every one, with another name."""
-    rename = Rename(Renamer(old, new))
-    _reject_ambiguous(new, rename.renamer, [_read(path) for path in files(old)])
+    renamer = Renamer(old, new)
+    modules = [_read(path) for path in files(old)]
+    _reject_ambiguous(new, renamer, modules)
+    _reject_renamed_columns(modules[0], renamer)
+    checks.reject_long_constraints(
+        new, re.findall(r'UniqueConstraint\(.*"(\w+)"\)', modules[0].code)
+    )
     texts: Files = dict.fromkeys(files(old))
-    for path, target in zip(files(old), files(new), strict=True):
-        texts[target] = _read(path).visit(rename).code
-    return texts | {path: _read(path).visit(rename).code for path in (MODELS, ROUTER, OWNED, SEEDS)}
+    for module, target in zip(modules, files(new), strict=True):
+        texts[target] = module.visit(Rename(renamer)).code
+    is_owned, is_seed = f'"{old.singular}_id"'.__eq__, partial(_is_seed, old)
+    rows = (
+        find_elements(_read(OWNED), "OWNED", is_owned),
+        find_elements(_read(SEEDS), "SEEDS", is_seed),
+    )
+    added = Registration(*(renamer.rename(", ".join(row)) for row in rows))
+    return texts | register(new, added, unregister(old))
+
+
+def _reject_renamed_columns(model: cst.Module, renamer: Renamer) -> None:
+    """Reject a name that would change columns, whose rows are copied by their names."""
+    for name in re.findall(r"^    (\w+): Mapped\[", model.code, re.MULTILINE):
+        if renamer.rename(name) != name:
+            message = f"The field {name} would be renamed, too: rename it first."
+            raise ResourceError(message)
 
 
 def _read(path: Path) -> cst.Module:

@@ -4,17 +4,27 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import libcst as cst
+from libcst import matchers
+from libcst.matchers import findall
 
 from scripts.resource.fields import COMMON
 from scripts.resource.names import Renamer, ResourceError
 
 
 class Rename(cst.CSTTransformer):
-    """Renames a resource in identifiers, strings and comments, but not the method `items()`."""
+    """Renames a resource in identifiers, strings and comments.
+
+    The method `items()` and names of arguments stay: they are not the resource.
+    """
 
     def __init__(self, renamer: Renamer) -> None:
         self.renamer = renamer
-        self.methods: set[cst.Name] = set()
+        self.kept: set[cst.Name] = set()
+
+    def visit_Arg(self, node: cst.Arg) -> None:
+        """Remember the name of an argument in a call."""
+        if node.keyword:
+            self.kept.add(node.keyword)
 
     def visit_Call(self, node: cst.Call) -> None:
         """Remember calls of `items()` of a dictionary."""
@@ -23,11 +33,11 @@ class Rename(cst.CSTTransformer):
             and node.func.attr.value == "items"
             and not node.args
         ):
-            self.methods.add(node.func.attr)
+            self.kept.add(node.func.attr)
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
         """Rename an identifier."""
-        if original_node in self.methods:
+        if original_node in self.kept:
             return updated_node
         return updated_node.with_changes(value=self.renamer.rename(updated_node.value))
 
@@ -51,6 +61,14 @@ class Rename(cst.CSTTransformer):
 
     def _rename_text(self, text: str) -> str:
         return self.renamer.rename(text, is_prose=" " in text)
+
+
+def variables(module: cst.Module) -> set[str]:
+    """Return the identifiers of a module, without names of arguments in calls."""
+    names = [n for n in findall(module, matchers.Name()) if isinstance(n, cst.Name)]
+    calls = [a for a in findall(module, matchers.Arg()) if isinstance(a, cst.Arg)]
+    keywords = {argument.keyword for argument in calls}
+    return {name.value for name in names if name not in keywords}
 
 
 def replace_fields(module: cst.Module, class_name: str, fields: Iterable[str]) -> cst.Module:
@@ -125,11 +143,15 @@ def set_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> c
     )
 
     def edit(function: cst.FunctionDef) -> cst.FunctionDef:
-        (decorator,) = function.decorators
-        call = cst.ensure_type(decorator.decorator, cst.Call)
+        routes = [d for d in function.decorators if isinstance(d.decorator, cst.Call)]
+        if len(routes) != 1 or not isinstance(routes[0].decorator, cst.Call):
+            message = f"{endpoint} has not one decorator: copy another resource, with like=…"
+            raise ResourceError(message)
+        call = routes[0].decorator
         kept = [a for a in call.args if not (a.keyword and a.keyword.value == "responses")]
-        changed = decorator.with_changes(decorator=call.with_changes(args=[*kept, new]))
-        return function.with_changes(decorators=[changed])
+        changed = routes[0].with_changes(decorator=call.with_changes(args=[*kept, new]))
+        decorators = [changed if d is routes[0] else d for d in function.decorators]
+        return function.with_changes(decorators=decorators)
 
     return edit_function(module, endpoint, edit)
 
@@ -167,6 +189,16 @@ def edit_elements(
     return _edit(module, name, edit)
 
 
+def find_elements(module: cst.Module, name: str, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return the code of elements of a list, or of rows of a dictionary with their keys."""
+    line = _find(module, name)
+    return [
+        module.code_for_node(element.with_changes(comma=cst.MaybeSentinel.DEFAULT))
+        for element in _collection(line).elements
+        if is_wanted(module.code_for_node(_key(element)))
+    ]
+
+
 def set_constant(module: cst.Module, name: str, code: str) -> cst.Module:
     """Give a constant of the module another value."""
     return _edit(module, name, lambda line: _assign(line, cst.parse_expression(code)))
@@ -184,17 +216,42 @@ def remove_import(module: cst.Module, source: str) -> cst.Module:
     return module.with_changes(body=kept)
 
 
+def remove_name(module: cst.Module, source: str, name: str) -> cst.Module:
+    """Remove one of the names that are imported from a module; ruff wraps the line again."""
+
+    def edit(statement: cst.CSTNode) -> cst.CSTNode:
+        if not isinstance(statement, cst.SimpleStatementLine) or not isinstance(
+            statement.body[0], cst.ImportFrom
+        ):
+            return statement
+        line = statement.body[0]
+        if f"from {source} import" not in module.code_for_node(line) or isinstance(
+            line.names, cst.ImportStar
+        ):
+            return statement
+        kept = [alias for alias in line.names if alias.evaluated_name != name]
+        plain = [alias.with_changes(comma=cst.MaybeSentinel.DEFAULT) for alias in kept]
+        return statement.with_changes(body=[line.with_changes(names=plain, lpar=None, rpar=None)])
+
+    return module.with_changes(body=[edit(statement) for statement in module.body])
+
+
 def _edit(module: cst.Module, name: str, change: Callable[[Any], cst.CSTNode]) -> cst.Module:
     """Change the class or the assignment that has a name.
 
     Raises:
         ResourceError: if the module has none.
     """
+    statement = _find(module, name)
+    return module.with_changes(body=[change(s) if s is statement else s for s in module.body])
+
+
+def _find(module: cst.Module, name: str) -> Any:  # noqa: ANN401 - a class or an assignment
     statement = next((s for s in module.body if _name(s) == name), None)
     if statement is None:
         message = f"The example has no {name}: copy another resource, with like=…"
         raise ResourceError(message)
-    return module.with_changes(body=[change(s) if s is statement else s for s in module.body])
+    return statement
 
 
 def _name(statement: cst.CSTNode) -> str:

@@ -18,7 +18,7 @@ router = CollectionRouter(prefix="/items", tags=["items"])
 
 
 async def get_item_service(db: DbSession, user: CurrentUser) -> ItemService:
-    """Return the item service of the user: endpoints that use it require authentication."""
+    """Return the item service of the user, who must be authenticated."""
     return ItemService(db, user)
 
 
