@@ -181,7 +181,7 @@ def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) 
 
 
 def test_renamed_resource_keeps_its_rows(project: Editor) -> None:
-    project.run("make", "resource", "name=item_tag", "fields=item_no:int")  # stays as it is
+    project.run("make", "resource", "name=item_tag", "fields=item_tag_no:int")  # stays as it is
     with logged_in(project) as client:
         created = client.post("/items/", json={"title": "Lamp"}).json()
         last = client.post("/items/", json={"title": "Deleted"}).json()
@@ -197,6 +197,6 @@ def test_renamed_resource_keeps_its_rows(project: Editor) -> None:
         added = client.post("/big-products/", json={"title": "Chair"}).json()
     assert kept == created
     assert added["id"] > last["id"]
-    with pytest.raises(AssertionError, match="The field item_no would be renamed, too"):
+    with pytest.raises(AssertionError, match="The field item_tag_no would be renamed, too"):
         project.run("make", "rename-resource", "from=item_tag", "to=tag")
     restore(project)
