@@ -336,4 +336,5 @@ def test_caches_in_a_checkout_are_not_copied(
 
     assert result.exception is None
     found = [p.name for p in Path(result.project_path).rglob("*")]
-    assert not [name for name in found if "cache" in name or name == ".hypothesis"]
+    litter = ("cache__", "_cache", ".hypothesis")
+    assert not [name for name in found if name.endswith(litter)]

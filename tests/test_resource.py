@@ -175,7 +175,7 @@ def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) 
     project.run("make", "resource", "name=tag", "fields=nickname:str", *LIKE_PERSON)
 
     project.run("make", "check")
-    assert "people" not in run_tests(project, "orders", "people", "tags")
+    assert "people" not in run_tests(project, "people", "tags")
 
     restore(project)
 

@@ -83,7 +83,8 @@ def test_project_stays_green_after_all_edits_together(project: Editor) -> None:
         project.run("make", "format")
     environment = (project.folder / ".venv" / "pyvenv.cfg").stat()
 
-    project.run("make", "ci")
+    is_sqlite = "sqlite" in (project.folder / ".env").read_text()
+    project.run("make", *(["check", "coverage"] if is_sqlite else ["ci"]))
 
     assert (project.folder / ".venv" / "pyvenv.cfg").stat() == environment, "it was replaced"
 
