@@ -40,6 +40,20 @@ def project(bake: Bake) -> Editor:
     return project
 
 
+def test_written_document_is_that_of_the_tests_and_guards_the_api(project: Editor) -> None:
+    compare = (".venv/bin/pytest", "-n", "0", "tests/test_api_changes.py")
+    assert "skipped" not in project.run(*compare)
+    schema = "app/schemas/item.py"
+
+    project.replace(schema, "    title: str\n", "    title: str | None\n")
+
+    with pytest.raises(AssertionError, match=r"`title` can now be null: breaking"):
+        project.run(*compare)
+    with pytest.raises(AssertionError, match=r"Add to CHANGELOG\.md, under Unreleased"):
+        project.run("make", "openapi")
+    project.run("git", "checkout", "--quiet", schema)
+
+
 def write_program(project: Editor, language: str, suffix: str) -> None:
     """Write the program of the documentation, and one that uses it."""
     text = (project.folder / "docs/clients.md").read_text()
