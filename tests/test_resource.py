@@ -17,8 +17,18 @@ USER = {"email": "ann@example.com", "full_name": "Ann", "password": "Correct1Hor
 RESOURCES = {
     "order": "name:str:unique total:decimal due:date? note:text? status:enum(open,paid)",
     "story": "body:text rank:int:unique? weight:float done:bool at:datetime key:uuid extra:json",
-    "order_line": "order:ref(order) tale:ref(story,stories)? label:str? other_label:str? "
-    "amount:decimal? at:datetime? state:enum(on,off)?",
+    "order_line": "order:ref(order) other_order:ref(order)? "
+    "tale:ref(story,stories) other_tale:ref(story,stories)? "
+    "label:str? other_label:str? amount:decimal? at:datetime? state:enum(on,off)?",
+}
+OWNER = {"order": "yes", "story": "no", "order_line": "yes"}
+STORY = {
+    "body": "Once",
+    "weight": 1.5,
+    "done": False,
+    "at": "2026-01-01T00:00:00Z",
+    "key": "00000000-0000-4000-8000-000000000001",
+    "extra": {},
 }
 LIKE_PERSON = ("like=person", "like_plural=people")
 ORDER = {"name": "Lamp", "total": "1.50", "status": "open"}
@@ -38,6 +48,7 @@ MISTAKES = {
     "order copy:bool": "has a name 'copy' already",
     "order self:str": "has a name 'self' already",
     "order 'user:ref(user)'": "has no row of users",
+    "order item:ref --no-owner": "Users own items",
     "order a": "'a' is no field",
     "order a:money": "'money' is no type",
     "order 'a:enum(b)'": "two values or more",
@@ -99,7 +110,8 @@ def test_failure_halfway_leaves_the_files_as_they_were(project: Editor) -> None:
 
 def test_resources_are_green_and_are_removed_without_a_trace(project: Editor) -> None:
     for name, fields in RESOURCES.items():
-        project.run("make", "resource", f"name={name}", f"fields={fields}")
+        owner = f"owner={OWNER[name]}"
+        project.run("make", "resource", f"name={name}", f"fields={fields}", owner)
 
     if (project.folder / "app.db").exists():  # the code is the same for both databases
         project.run("make", "check")
@@ -128,6 +140,7 @@ def call(project: Editor) -> tuple[Any, list[str]]:
         client.post("/orders/", json=ORDER | {"name": "Chair", "total": "3"})
         assert client.post("/orders/", json=ORDER).json()["code"] == "order_name_taken"
         found = client.get("/orders/", params={"q": "L", "total_max": "2", "sort": "-total"})
+        assert client.post("/stories/", json=STORY).json()["code"] == "superuser_required"
         assert client.get("/order-lines/").json() == client.get("/stories/").json() == []
         client.request("DELETE", "/users/me", json={"current_password": USER["password"]})
     return created["total"], [order["name"] for order in found.json()]
@@ -172,10 +185,11 @@ def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) 
     project.run("make", "resource", "name=order", "fields=label:str:unique done:bool")
     project.run("make", "remove-resource", "name=item")  # unique fields: orders are not copied
     project.run("make", "resource", "name=person", "plural=people", "fields=nickname:str")
-    project.run("make", "resource", "name=tag", "fields=nickname:str", *LIKE_PERSON)
+    project.run("make", "resource", "name=tag", "fields=nickname:str", "owner=no", *LIKE_PERSON)
+    project.run("make", "rename-resource", "from=tag", "to=label")
 
     project.run("make", "check")
-    assert "people" not in run_tests(project, "people", "tags")
+    assert "people" not in run_tests(project, "people", "labels")
 
     restore(project)
 

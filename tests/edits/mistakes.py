@@ -91,7 +91,7 @@ MISTAKES = [
         endpoint_without_permissions,
         TEST.format("authorization"),
         (
-            "Add to TABLE in test_authorization.py, or to OWNED in resources.py",
+            "or to OWNED or SHARED in resources.py",
             '"PUT /items/{item_id}": ({"field": "a valid value"}, (401, 204, 404, 404, 401, 204)),',
         ),
     ),

@@ -26,7 +26,7 @@ USER = {"email": "user@example.com", "full_name": "User", "password": PASSWORD}
 
 
 class Seed(NamedTuple):
-    """Objects of a resource that the user owns."""
+    """Objects of a resource, created by the user, who owns them if they have an owner."""
 
     service: Callable[[AsyncSession, User], Any]
     schema: type[WriteSchema]

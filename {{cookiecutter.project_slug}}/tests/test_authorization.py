@@ -12,13 +12,14 @@ from app.models import User
 from app.services.session_service import SessionService
 from tests.conftest import LogIn, MakeUser
 from tests.helpers import API, CONFIRMED, NEW_PASSWORD, NEW_USER, PASSWORD, operations
-from tests.resources import OWNED, prepare
+from tests.resources import OWNED, SHARED, create_id, prepare
 
 Clients = dict[str, AsyncClient]
 Statuses = tuple[int, int, int, int, int, int]
 Table = dict[str, tuple[Any, Statuses]]
 
 FILE = Path(__file__).name
+TABLES = "OWNED or SHARED in resources.py"
 ROLES = ("anonymous", "owner", "other", "unverified", "inactive", "superuser")
 WRONG = {"username": "nobody@example.com", "password": "Wrong1Horse"}
 REFRESH = {"grant_type": "refresh_token", "refresh_token": "x.y"}
@@ -42,6 +43,18 @@ def rows_of_owned(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - a
         f"GET {one}": (None, (401, 200, 404, 404, 401, 200)),
         f"PATCH {one}": (body, (401, 200, 404, 404, 401, 200)),
         f"DELETE {one}": (None, (401, 204, 404, 404, 401, 204)),
+    }
+
+
+def rows_of_shared(name: str, path: str, body: Any) -> Table:  # noqa: ANN401 - any JSON
+    """Return the rows of a resource that every user reads and superusers write."""
+    one = path + "{" + name + "}"
+    return {
+        f"GET {path}": (None, (401, 200, 200, 200, 401, 200)),
+        f"POST {path}": (body, (401, 403, 403, 403, 401, 201)),
+        f"GET {one}": (None, (401, 200, 200, 200, 401, 200)),
+        f"PATCH {one}": (body, (401, 403, 403, 403, 401, 200)),
+        f"DELETE {one}": (None, (401, 403, 403, 403, 401, 204)),
     }
 
 
@@ -71,6 +84,8 @@ TABLE: Table = {
 }
 for name, (path, body) in OWNED.items():
     TABLE |= rows_of_owned(name, path, body)
+for name, (path, body, *_) in SHARED.items():
+    TABLE |= rows_of_shared(name, path, body)
 
 
 @pytest.fixture
@@ -98,9 +113,8 @@ async def ids(owner: User, clients: Clients, db: AsyncSession) -> dict[str, obje
     token = (await SessionService(db).create(owner.id)).refresh_token
     await db.commit()
     ids: dict[str, object] = {"user_id": owner.id, "session_id": token.partition(".")[0]}
-    for name, (path, body) in OWNED.items():
-        prepared = await prepare(clients["owner"], body)
-        ids[name] = (await clients["owner"].post(path, json=prepared)).json()["id"]
+    for name in (*OWNED, *SHARED):
+        ids[name] = await create_id(clients["owner"], name)
     return ids
 
 
@@ -153,11 +167,9 @@ def test_every_operation_is_in_the_table() -> None:
     missing = [row(name, documented[name]) for name in documented if name not in listed]
     surplus = [f"    {name!r}" for name in listed if name not in documented]
 
-    add = f"Add to TABLE in {FILE}, or to OWNED in resources.py (statuses: {', '.join(ROLES)}):"
+    add = f"Add to TABLE in {FILE} (statuses: {', '.join(ROLES)}), or to {TABLES}:"
     assert not missing, "\n".join([add, *missing])
-    assert not surplus, "\n".join(
-        [f"Remove from TABLE in {FILE}, or from OWNED in resources.py:", *surplus]
-    )
+    assert not surplus, "\n".join([f"Remove from TABLE in {FILE}, or from {TABLES}:", *surplus])
 
 
 EXAMPLE_BODIES = {

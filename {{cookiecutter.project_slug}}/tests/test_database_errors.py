@@ -12,7 +12,7 @@ from app.core.exceptions import EmailTakenError
 from app.core.logging import ReadableFormatter
 from app.models import User
 from app.services.user_service import UserService
-from tests.helpers import NEW_USER
+from tests.helpers import CONFIRMED, NEW_USER
 
 
 class DriverError(Exception):
@@ -128,6 +128,19 @@ async def test_database_conflict_is_a_409_and_other_errors_are_a_500(
     monkeypatch.setattr(UserService, "create", fail)
 
     assert (await client.post("/users/", json=NEW_USER)).status_code == code
+
+
+async def test_user_to_whom_rows_with_on_delete_restrict_refer_is_a_409(
+    as_ann: AsyncClient, db: AsyncSession, ann: User
+) -> None:
+    column = "user_id INTEGER REFERENCES users ON DELETE RESTRICT"
+    await db.execute(text(f"CREATE TABLE invoices ({column})"))
+    await db.execute(text("INSERT INTO invoices VALUES (:id)"), {"id": ann.id})
+    await db.commit()
+
+    response = await as_ann.request("DELETE", "/users/me", json=CONFIRMED)
+
+    assert (response.status_code, response.json()["code"]) == (409, "still_referenced")
 
 
 async def test_violation_of_another_constraint_is_not_reported_as_a_taken_email(

@@ -18,6 +18,7 @@
     ├── ConflictError                  409
     │   ├── EmailTakenError
     │   ├── LastSuperuserError
+    │   ├── StillReferencedError
     │   └── ConcurrentChangeError
     ├── GuessablePasswordError         422
     ├── InvalidEmailTokenError         422
@@ -145,6 +146,12 @@ class UnverifiedUserError(ConflictError):
     """Somebody else may own the email: such an account gets no privileges."""
 
     detail = "The email of the user must be verified first."
+
+
+class StillReferencedError(ConflictError):
+    """Other rows refer to what would be deleted, by a foreign key with `ON DELETE RESTRICT`."""
+
+    detail = "Other objects refer to this one: delete or change them first."
 
 
 class ConcurrentChangeError(ConflictError):

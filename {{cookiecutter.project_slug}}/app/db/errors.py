@@ -9,20 +9,25 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.app_error import AppError
-from app.core.exceptions import ConcurrentChangeError, DatabaseUnavailableError
+from app.core.exceptions import (
+    ConcurrentChangeError,
+    DatabaseUnavailableError,
+    StillReferencedError,
+)
 
 logger = logging.getLogger(__name__)
 
 # Keys that already exist, or no longer exist, because another request was first.
 CONFLICT_CODES = {
-    "23001",  # restrict_violation
     "23503",  # foreign_key_violation
     "23505",  # unique_violation
     "SQLITE_CONSTRAINT_FOREIGNKEY",
     "SQLITE_CONSTRAINT_PRIMARYKEY",
-    "SQLITE_CONSTRAINT_TRIGGER",  # ON DELETE RESTRICT
     "SQLITE_CONSTRAINT_UNIQUE",
 }
+# ON DELETE RESTRICT. PostgreSQL before version 18 has one code for both ends of a foreign key.
+RESTRICT_CODES = {"23001", "SQLITE_CONSTRAINT_TRIGGER"}
+RESTRICT_MESSAGE = "update or delete on table"
 # SQLSTATEs: connection lost, login rejected, no such database, deadlock, no resources, shutting
 # down or starting.
 TRANSIENT_SQLSTATES = ("08", "28", "3D", "40", "53", "57P")
@@ -49,6 +54,7 @@ def translate_database_errors() -> Generator[None]:
 
     Raises:
         ConcurrentChangeError: if another request was first: a conflict (409).
+        StillReferencedError: if other rows refer to what would be deleted: a conflict (409).
         DatabaseUnavailableError: if the database is unreachable, locked or overloaded (503).
     """
     try:
@@ -77,6 +83,8 @@ def translate_duplicate(error: type[AppError], table: str, *columns: str) -> Gen
 
 
 def _to_domain_error(error: Exception) -> AppError | None:
+    if _is_restricted(error):
+        return StillReferencedError()
     if _is_conflict(error):
         logger.warning("Concurrent requests changed the same rows: %s", first_line(error))
         return ConcurrentChangeError()
@@ -104,6 +112,13 @@ def _is_not_migrated(error: Exception) -> bool:
         return False
     is_named = any(message in str(error.orig) for message in NOT_MIGRATED_MESSAGES)
     return _code(error) in NOT_MIGRATED_SQLSTATES or (_code(error) == "SQLITE_ERROR" and is_named)
+
+
+def _is_restricted(error: Exception) -> bool:
+    if not isinstance(error, IntegrityError):
+        return False
+    code, message = _code(error), first_line(error)
+    return code in RESTRICT_CODES or (code == "23503" and RESTRICT_MESSAGE in message)
 
 
 def _is_conflict(error: Exception) -> bool:

@@ -55,7 +55,8 @@ async def transaction(*, read_only: bool = False) -> AsyncGenerator[AsyncSession
     A read-only one cannot write, and no writer blocks it: for long reads, such as a stream.
 
     Raises:
-        ConcurrentChangeError, DatabaseUnavailableError: instead of errors of the driver.
+        ConcurrentChangeError, StillReferencedError, DatabaseUnavailableError: instead of errors of
+            the driver.
     """
     async with _session(read_only=read_only) as db:
         if read_only and db.bind is read_engine:  # and not the connection of a test

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from scripts.resource.checks import parents
-from scripts.resource.fields import Field, reject_ambiguous
+from scripts.resource.fields import Field, Resource, reject_ambiguous
 from scripts.resource.migration import autogenerate, migrate_back, rename_table
 from scripts.resource.names import Names, ResourceError
 from scripts.resource.project import (
-    OWNED,
+    RESOURCES,
     Example,
     Files,
     copy,
@@ -21,6 +20,7 @@ from scripts.resource.project import (
     find_example,
     find_kept_example,
     find_references,
+    find_row,
     keep_example,
     register,
     registration,
@@ -38,6 +38,7 @@ Plural = Annotated[str, typer.Option(help="Plural, if it is irregular.")]
 NewPlural = Annotated[str, typer.Option(help="Its new plural, if it is irregular.")]
 Like = Annotated[str, typer.Option(help="Resource to copy; by default item, or any other one.")]
 LikePlural = Annotated[str, typer.Option(help="Its plural, if it is irregular.")]
+Owner = Annotated[bool, typer.Option(help="Users own it, or all read and superusers write it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the files, and change none.")]
 
 
@@ -49,18 +50,19 @@ def add(  # noqa: PLR0913 - options of a command
     plural: Plural = "",
     like: Like = "",
     like_plural: LikePlural = "",
+    owner: Owner = True,
     dry_run: DryRun = False,
 ) -> None:
-    """Add a resource that users own: a copy of another one, with other fields."""
+    """Add a resource: a copy of another one, with other fields."""
     with _plain_errors():
-        new, parsed = Names.parse(name, plural), _parse_fields(fields)
-        reject_ambiguous(parsed, new.singular)
-        for parent in parents(parsed):
-            _require_owned(parent)
-        _require(files(new), exist=False)
-        texts = copy(_example(like, like_plural), new, parsed)
-        texts |= register(new, registration(new, parsed))
-        title = f"Add {new.words.plural}"
+        names, parsed = Names.parse(name, plural), _parse_fields(fields)
+        reject_ambiguous(parsed, names.singular)
+        _require(files(names), exist=False)
+        example = _example(like, like_plural)
+        is_owned = owner and example.is_owned
+        new = Resource(names, [_resolve(field, is_owned=is_owned) for field in parsed], is_owned)
+        texts = copy(example, new) | register(names, registration(new))
+        title = f"Add {names.words.plural}"
         _apply(texts, title, lambda: autogenerate(title), dry_run=dry_run)
 
 
@@ -141,14 +143,24 @@ def _require(paths: Iterable[Path], *, exist: bool) -> None:
             raise ResourceError(message)
 
 
-def _require_owned(names: Names) -> None:
-    """Reject a reference to what is no resource with an owner."""
-    _require(files(names), exist=True)
-    if f'"{names.singular}_id"' not in OWNED.read_text(encoding="utf-8"):
-        message = (
-            f"{OWNED} has no row of {names.words.plural}: only such resources are referred to."
-        )
+def _resolve(field: Field, *, is_owned: bool) -> Field:
+    """Return a field that knows whether what it refers to has an owner.
+
+    Raises:
+        ResourceError: if it refers to no resource, or everyone's object to that of a user.
+    """
+    if not field.parent:
+        return field
+    _require(files(field.parent), exist=True)
+    row, words = find_row(field.parent), field.parent.words.plural
+    if row is None:
+        message = f"{RESOURCES} has no row of {words}: only such resources are referred to."
         raise ResourceError(message)
+    is_parent_owned = row[0] == "OWNED"
+    if is_parent_owned and not is_owned:
+        message = f"Users own {words}, so what everyone reads cannot refer to them."
+        raise ResourceError(message)
+    return field._replace(is_parent_owned=is_parent_owned)
 
 
 def _require_removable(names: Names) -> None:

@@ -123,6 +123,7 @@ class Field(NamedTuple):
     is_optional: bool = False
     is_unique: bool = False
     parent: Names | None = None  # resource to which it refers
+    is_parent_owned: bool = True
 
     @classmethod
     def parse(cls, text: str) -> "Field":
@@ -144,7 +145,8 @@ class Field(NamedTuple):
             raise ResourceError(message)
         if type_ == "ref":
             parent = Names.parse(*[part.strip() for part in (choices or name).split(",")][:2])
-            kind = _reference(parent, is_optional=bool(optional))
+            value = f'Reference("{parent.singular}_id")'
+            kind = Kind("int", "Id", (value, value), ("0",), "", EQUAL, is_sortable=False)
             name = f"{name}_id"
         else:
             parent, kind = None, _kind(type_, choices)
@@ -172,10 +174,17 @@ class Field(NamedTuple):
 
     def column(self) -> str:
         """Return the attribute of the model."""
-        index = "index=True" if self.kind.is_sortable else ""
-        arguments = ", ".join(filter(None, [self.kind.column, index]))
+        index = "index=True" if self.kind.is_sortable or self.parent else ""
+        type_of_column = self._foreign_key(self.parent) if self.parent else self.kind.column
+        arguments = ", ".join(filter(None, [type_of_column, index]))
         name, type_ = self.typed(self.kind.python).split(": ", 1)
         return f"{name}: Mapped[{type_}]" + (f" = mapped_column({arguments})" if arguments else "")
+
+    def _foreign_key(self, parent: Names) -> str:
+        """Return the foreign key: rows go with the object that their owner deletes."""
+        required = "CASCADE" if self.is_parent_owned else "RESTRICT"
+        on_delete = "SET NULL" if self.is_optional else required
+        return f'ForeignKey("{parent.plural}.id", ondelete="{on_delete}")'
 
     def change(self) -> str:
         """Return the field of a PATCH body: one that is optional can be removed with null."""
@@ -186,14 +195,6 @@ class Field(NamedTuple):
         """Return two values, of which the second is null if the field is optional."""
         first, second = self.kind.values
         return first, "None" if self.is_optional else second
-
-
-def _reference(parent: Names, *, is_optional: bool) -> Kind:
-    """Return the kind of a field that has the id of another resource."""
-    on_delete = "SET NULL" if is_optional else "CASCADE"
-    column = f'ForeignKey("{parent.plural}.id", ondelete="{on_delete}"), index=True'
-    value = f'Reference("{parent.singular}_id")'
-    return Kind("int", "Id", (value, value), ("0",), column, EQUAL, is_sortable=False)
 
 
 def _kind(name: str, choices: str | None) -> Kind:
@@ -209,6 +210,34 @@ def _kind(name: str, choices: str | None) -> Kind:
         "with two values or more, of letters, digits, spaces and _ . -; then :unique, then ?"
     )
     raise ResourceError(message)
+
+
+class Resource(NamedTuple):
+    """A new resource."""
+
+    names: Names
+    fields: list[Field]
+    is_owned: bool = True  # by the user who creates it; otherwise everyone's
+
+    @property
+    def references(self) -> list[tuple[Field, Names]]:
+        """Fields that refer to a resource, and that."""
+        return [(field, field.parent) for field in self.fields if field.parent]
+
+    @property
+    def parents(self) -> list[Names]:
+        """Resources to which fields refer."""
+        return list(dict.fromkeys(parent for _, parent in self.references))
+
+    @property
+    def has_owned_parent(self) -> bool:
+        """Whether users own what a field refers to."""
+        return any(field.is_parent_owned for field, _ in self.references)
+
+    @property
+    def unique(self) -> list[Field]:
+        """Fields whose values are unique, for each owner if there is one."""
+        return [field for field in self.fields if field.is_unique]
 
 
 def reject_ambiguous(fields: list[Field], resource: str) -> None:

@@ -40,6 +40,16 @@ class Names(NamedTuple):
         """Names in prose: order line, order lines."""
         return self.forms()["words"]
 
+    @property
+    def camel(self) -> str:
+        """Name of the class: OrderLine."""
+        return camel(self.singular)
+
+    @property
+    def path(self) -> str:
+        """Path of the collection: /order-lines/."""
+        return f"/{self.plural.replace('_', '-')}/"
+
     def forms(self) -> dict[str, "Names"]:
         """Return the names by form."""
         return {form: Names(*map(write, self)) for form, write in FORMS.items()}
@@ -107,10 +117,10 @@ class Renamer:
         """Return the text with the new names."""
 
         def replace(match: re.Match[str]) -> str:
-            article, name = match.groups()
+            written, name = match.groups()
             before, after = text[: match.start(2)], text[match.end(2) :]
             new = self.new[_form(name, before, after, is_prose=is_prose)][self.number[name]]
-            return f"{_article(article, new)} {new}" if article else new
+            return f"{article(written, new)} {new}" if written else new
 
         return self.pattern.sub(replace, text)
 
@@ -127,6 +137,7 @@ def _form(name: str, before: str, after: str, *, is_prose: bool) -> str:
     return "snake" if is_code or "_" in name else "words"
 
 
-def _article(article: str, word: str) -> str:
+def article(written: str, word: str) -> str:
+    """Return "a" or "an", or with a capital, as a word needs it."""
     is_vowel = word[0].lower() in "aeio" or re.match(r"u(?!ni|se|s[ae]|t[ei])", word.lower())
-    return article[0] + ("n" if is_vowel else "")
+    return written[0] + ("n" if is_vowel else "")

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from scripts.resource import checks
+from scripts.resource import checks, shared
 from scripts.resource import fields as code
-from scripts.resource.fields import COLUMN_IMPORTS, COMMON, SCHEMA_IMPORTS, Field
-from scripts.resource.names import Names, Renamer, ResourceError, camel, is_name
+from scripts.resource.fields import COLUMN_IMPORTS, COMMON, SCHEMA_IMPORTS, Field, Resource
+from scripts.resource.names import Names, Renamer, ResourceError, is_name
 from scripts.resource.rewrite import (
     Rename,
     add_imports,
@@ -27,10 +27,10 @@ from scripts.resource.rewrite import (
 
 MODELS = Path("app/models/__init__.py")
 ROUTER = Path("app/api/v1/router.py")
-OWNED = Path("tests/resources.py")
+RESOURCES = Path("tests/resources.py")
 SEEDS = Path("scripts/seed.py")
 KEPT = Path("scripts/resource/example")
-SHARED = (MODELS, ROUTER, OWNED, SEEDS)  # files that name every resource
+NAMING = (MODELS, ROUTER, RESOURCES, SEEDS)  # files that name every resource
 Files = dict[Path, str | None]  # text by path; None deletes the file
 Modules = dict[Path, cst.Module]
 
@@ -52,14 +52,20 @@ class Example(NamedTuple):
     names: Names
     paths: list[Path]
 
+    @property
+    def is_owned(self) -> bool:
+        """Whether users own its objects."""
+        return shared.is_owned(self.paths[0].read_text(encoding="utf-8"))
+
 
 def find_example(*, without: Names | None = None) -> Example | None:
-    """Return a resource that can be copied: items, or another one if they were removed."""
+    """Return a resource that can be copied: items, or another one that users own."""
     stems = sorted(path.stem for path in MODELS.parent.glob("[a-z]*.py"))
     for names in map(Names.parse, ["item", *filter(is_name, stems)]):
-        is_other = names != without and all(path.exists() for path in files(names))
-        if is_other and not checks.has_checks(files(names)[2].read_text(encoding="utf-8")):
-            return Example(names, files(names))
+        example = Example(names, files(names))
+        is_other = names != without and all(path.exists() for path in example.paths)
+        if is_other and example.is_owned and not checks.has_checks(example.paths[2].read_text()):
+            return example
     return None
 
 
@@ -87,33 +93,43 @@ def keep_example(names: Names) -> Files:
 
 def find_references(names: Names) -> list[Path]:
     """Return the files that use a resource, except its own and those that name every one."""
-    name = camel(names.singular)
     pattern = re.compile(
         rf"\b{names.singular}_service\b|\b(models|schemas)\.{names.singular}\b"
-        rf"|\"{names.plural}\.id\"|import .*\b({name}|{names.plural})\b"
+        rf"|\"{names.plural}\.id\"|import .*\b({names.camel}|{names.plural})\b"
     )
     paths = {path for folder in ("app", "tests", "scripts") for path in Path(folder).rglob("*.py")}
-    own = {*files(names), *SHARED, *Path("scripts/resource").rglob("*")}
+    own = {*files(names), *NAMING, *Path("scripts/resource").rglob("*")}
     return sorted(path for path in paths - own if pattern.search(path.read_text("utf-8")))
 
 
-def copy(example: Example, new: Names, fields: list[Field]) -> Files:
+def find_row(names: Names) -> tuple[str, str] | None:
+    """Return the dictionary of `tests/resources.py` that has a resource, and the row."""
+    key = f'"{names.singular}_id"'
+    for dictionary in ("OWNED", "SHARED"):
+        for row in find_elements(_read(RESOURCES), dictionary, key.__eq__):
+            return dictionary, row
+    return None
+
+
+def copy(example: Example, new: Resource) -> Files:
     """Return the texts of a new resource: copies of those of another, with other fields."""
-    rename, name = Rename(Renamer(example.names, new)), new.forms()["camel"].singular
+    rename = Rename(Renamer(example.names, new.names))
     originals = [_read(path) for path in example.paths]
-    _reject_ambiguous(new, rename.renamer, originals)
+    _reject_ambiguous(new.names, rename.renamer, originals)
     model, schemas, service, endpoints, tests = [module.visit(rename) for module in originals]
     if checks.has_checks(service.code):
         message = f"{example.names.singular} has references or unique fields: copy another one."
         raise ResourceError(message)
     modules = [
-        _with_columns(model, new, fields),
-        _with_schemas(schemas, name, fields),
-        checks.add_to_service(_with_conditions(service, name, fields), new, fields),
-        checks.add_to_endpoints(endpoints, new, fields),
-        checks.add_to_tests(_with_test_data(tests, fields), new, fields),
+        _with_columns(model, new),
+        _with_schemas(schemas, new),
+        checks.add_to_service(_with_conditions(service, new), new),
+        checks.add_to_endpoints(endpoints, new),
+        checks.add_to_tests(_with_test_data(tests, new.fields), new),
     ]
-    return {path: module.code for path, module in zip(files(new), modules, strict=True)}
+    if example.is_owned and not new.is_owned:
+        modules = shared.without_owner(modules, new.names)
+    return {path: module.code for path, module in zip(files(new.names), modules, strict=True)}
 
 
 def _reject_ambiguous(new: Names, renamer: Renamer, modules: list[cst.Module]) -> None:
@@ -128,26 +144,26 @@ def _reject_ambiguous(new: Names, renamer: Renamer, modules: list[cst.Module]) -
             raise ResourceError(message)
 
 
-def _with_columns(module: cst.Module, new: Names, fields: list[Field]) -> cst.Module:
-    first, *others = [field.column() for field in fields]
-    columns = [*checks.table_arguments(new, fields), f"\n{first}", *others]
-    return add_imports(replace_fields(module, camel(new.singular), columns), COLUMN_IMPORTS)
+def _with_columns(module: cst.Module, new: Resource) -> cst.Module:
+    first, *others = [field.column() for field in new.fields]
+    columns = [*checks.table_arguments(new), f"\n{first}", *others]
+    return add_imports(replace_fields(module, new.names.camel, columns), COLUMN_IMPORTS)
 
 
-def _with_schemas(module: cst.Module, name: str, fields: list[Field]) -> cst.Module:
+def _with_schemas(module: cst.Module, new: Resource) -> cst.Module:
     for schema, lines in {
-        "Create": [f.typed(f.schema) + " = None" * f.is_optional for f in fields],
-        "Update": [field.change() for field in fields],
-        "Read": [field.typed(field.kind.python) for field in fields],
-        "Filters": code.parameters(fields),
+        "Create": [f.typed(f.schema) + " = None" * f.is_optional for f in new.fields],
+        "Update": [field.change() for field in new.fields],
+        "Read": [field.typed(field.kind.python) for field in new.fields],
+        "Filters": code.parameters(new.fields),
     }.items():
-        module = replace_fields(module, f"{name}{schema}", lines)
-    aliases = [field.alias for field in fields if field.alias]
+        module = replace_fields(module, f"{new.names.camel}{schema}", lines)
+    aliases = [field.alias for field in new.fields if field.alias]
     return add_imports(replace_aliases(module, aliases), SCHEMA_IMPORTS)
 
 
-def _with_conditions(module: cst.Module, name: str, fields: list[Field]) -> cst.Module:
-    rows = code.conditions(fields, name)
+def _with_conditions(module: cst.Module, new: Resource) -> cst.Module:
+    rows = code.conditions(new.fields, new.names.camel)
     module = edit_elements(module, "CONDITIONS", new=rows, keep=COMMON.__contains__)
     return add_imports(module, "from sqlalchemy import or_")
 
@@ -161,56 +177,68 @@ def _with_test_data(module: cst.Module, fields: list[Field]) -> cst.Module:
 class Registration(NamedTuple):
     """What names a resource in the files that name every one, besides imports."""
 
-    owned: str  # row of the resources that users own
+    dictionary: str  # of `tests/resources.py`
+    row: str
     seed: str = ""
 
 
-def registration(new: Names, fields: list[Field]) -> Registration:
+def registration(new: Resource) -> Registration:
     """Return the registration of a new resource; it has seeds unless it needs others' objects."""
-    name, path = camel(new.singular), new.forms()["kebab"].plural
-    owned = f'"{new.singular}_id": ("/{path}/", {code.required_body(fields)})'
-    seed = f"Seed({name}Service, {name}Create, [{', '.join(code.bodies(fields))}])"
-    return Registration(owned, "" if checks.parents(fields) else seed)
+    name, body = new.names.camel, code.required_body(new.fields)
+    seed = f"Seed({name}Service, {name}Create, [{', '.join(code.bodies(new.fields))}])"
+    values = f'("{new.names.path}", {body})'
+    if not new.is_owned:
+        values = f'Shared("{new.names.path}", {body}, {name}Service, {name}Create)'
+    return Registration(
+        "OWNED" if new.is_owned else "SHARED",
+        f'"{new.names.singular}_id": {values}',
+        "" if new.parents else seed,
+    )
 
 
 def register(new: Names, added: Registration, modules: Modules | None = None) -> Files:
     """Return the files that name every resource, with a new one."""
-    modules = modules or {path: _read(path) for path in SHARED}
-    name = camel(new.singular)
-    seeds = modules[SEEDS]
-    if added.seed:
-        imports = f"""
-from app.schemas.{new.singular} import {name}Create
-from app.services.{new.singular}_service import {name}Service
+    modules = modules or {path: _read(path) for path in NAMING}
+    imports = f"""
+from app.schemas.{new.singular} import {new.camel}Create
+from app.services.{new.singular}_service import {new.camel}Service
 """
+    seeds, resources = modules[SEEDS], modules[RESOURCES]
+    if added.seed:
         seeds = add_imports(edit_elements(seeds, "SEEDS", new=[added.seed]), imports)
-    model = f"from app.models.{new.singular} import {name} as {name}"
+    resources = edit_elements(resources, added.dictionary, new=[added.row])
+    if added.dictionary == "SHARED":
+        resources = add_imports(resources, imports)
+    model = f"from app.models.{new.singular} import {new.camel} as {new.camel}"
     router = edit_elements(modules[ROUTER], "api_routers", new=[f"{new.plural}.router"])
     return {
         MODELS: add_imports(modules[MODELS], model).code,
         ROUTER: add_imports(router, f"from app.api.v1.endpoints import {new.plural}").code,
-        OWNED: edit_elements(modules[OWNED], "OWNED", new=[added.owned]).code,
+        RESOURCES: resources.code,
         SEEDS: seeds.code,
     }
 
 
 def unregister(old: Names) -> Modules:
     """Return the files that name every resource, without one."""
+    router, row = f"{old.plural}.router", f"{old.singular}_id"
     seeds = edit_elements(_read(SEEDS), "SEEDS", keep=lambda e: not _is_seed(old, e))
+    resources = _read(RESOURCES)
+    for dictionary in ("OWNED", "SHARED"):
+        resources = edit_elements(resources, dictionary, keep=lambda e: e != row)
     for module in (f"app.schemas.{old.singular}", f"app.services.{old.singular}_service"):
-        seeds = remove_import(seeds, module)
-    router, owned = f"{old.plural}.router", f"{old.singular}_id"
+        seeds, resources = remove_import(seeds, module), remove_import(resources, module)
     routers = remove_name(_read(ROUTER), "app.api.v1.endpoints", old.plural)
     return {
         MODELS: remove_import(_read(MODELS), f"app.models.{old.singular}"),
         ROUTER: edit_elements(routers, "api_routers", keep=lambda e: e != router),
-        OWNED: edit_elements(_read(OWNED), "OWNED", keep=lambda e: e != owned),
+        RESOURCES: resources,
         SEEDS: seeds,
     }
 
 
 def _is_seed(names: Names, element: str) -> bool:
-    return bool(re.search(rf"\b{camel(names.singular)}Service\b", element))
+    return bool(re.search(rf"\b{names.camel}Service\b", element))
 
 
 def renamed(old: Names, new: Names) -> Files:
@@ -219,18 +247,14 @@ def renamed(old: Names, new: Names) -> Files:
     modules = [_read(path) for path in files(old)]
     _reject_ambiguous(new, renamer, modules)
     _reject_renamed_columns(modules[0], renamer)
-    checks.reject_long_constraints(
-        new, re.findall(r'UniqueConstraint\(.*"(\w+)"\)', modules[0].code)
-    )
+    for columns in re.findall(r"UniqueConstraint\((.*)\)", modules[0].code):
+        checks.reject_long_constraint(new, re.findall(r"\w+", columns))
     texts: Files = dict.fromkeys(files(old))
     for module, target in zip(modules, files(new), strict=True):
         texts[target] = module.visit(Rename(renamer)).code
-    is_owned, is_seed = f'"{old.singular}_id"'.__eq__, partial(_is_seed, old)
-    rows = (
-        find_elements(_read(OWNED), "OWNED", is_owned),
-        find_elements(_read(SEEDS), "SEEDS", is_seed),
-    )
-    added = Registration(*(renamer.rename(", ".join(row)) for row in rows))
+    dictionary, row = find_row(old) or ("OWNED", "")
+    seeds = find_elements(_read(SEEDS), "SEEDS", partial(_is_seed, old))
+    added = Registration(dictionary, *(map(renamer.rename, [row, ", ".join(seeds)])))
     return texts | register(new, added, unregister(old))
 
 

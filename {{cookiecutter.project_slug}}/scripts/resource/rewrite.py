@@ -1,6 +1,6 @@
 """Edits of Python files that keep their formatting, as transformers of libcst."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import libcst as cst
@@ -77,7 +77,7 @@ def replace_fields(module: cst.Module, class_name: str, fields: Iterable[str]) -
 
     def replace(definition: cst.ClassDef) -> cst.ClassDef:
         statements = list(definition.body.body)
-        own = [s for s in statements if _name(s).strip("_") not in {*COMMON, "tablename", ""}]
+        own = [s for s in statements if name_of(s).strip("_") not in {*COMMON, "tablename", ""}]
         at = statements.index(own[0]) if own else 1  # after the docstring
         kept = [s for s in statements if s not in own]
         body = definition.body.with_changes(body=[*kept[:at], *new, *kept[at:]])
@@ -89,7 +89,7 @@ def replace_fields(module: cst.Module, class_name: str, fields: Iterable[str]) -
 def append(module: cst.Module, code: str, *, before: str = "") -> cst.Module:
     """Add code to the end of a module, or before a class."""
     new = cst.parse_module(f"\n{code}").body
-    names = [_name(statement) for statement in module.body]
+    names = [name_of(statement) for statement in module.body]
     at = names.index(before) if before else len(names)
     return module.with_changes(body=[*module.body[:at], *new, *module.body[at:]])
 
@@ -103,6 +103,38 @@ def append_method(module: cst.Module, class_name: str, code: str) -> cst.Module:
         return definition.with_changes(body=definition.body.with_changes(body=body))
 
     return _edit(module, class_name, add)
+
+
+class _Docstrings(matchers.MatcherDecoratableTransformer):
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__()
+        self.texts = texts
+
+    @matchers.leave(matchers.ClassDef())
+    def _edit_class(self, _before: cst.ClassDef, node: cst.ClassDef) -> cst.ClassDef:
+        return node.with_changes(body=self._body(node))
+
+    @matchers.leave(matchers.FunctionDef())
+    def _edit_function(self, _before: cst.FunctionDef, node: cst.FunctionDef) -> cst.FunctionDef:
+        return node.with_changes(body=self._body(node))
+
+    def _body(self, node: cst.ClassDef | cst.FunctionDef) -> cst.BaseSuite:
+        text = self.texts.get(node.name.value)
+        if text is None or node.get_docstring() is None:
+            return node.body
+        return node.body.with_changes(body=[_docstring(text), *node.body.body[1:]])
+
+
+def _docstring(text: str) -> cst.BaseStatement:
+    return cst.parse_statement(f'"""{text}"""')
+
+
+def set_docstrings(module: cst.Module, texts: Mapping[str, str]) -> cst.Module:
+    """Replace the docstrings of classes and functions by their names, and "" of the module."""
+    module = module.visit(_Docstrings(texts))
+    if "" not in texts or module.get_docstring() is None:
+        return module
+    return module.with_changes(body=[_docstring(texts[""]), *module.body[1:]])
 
 
 class _FunctionEdit(cst.CSTTransformer):
@@ -138,9 +170,12 @@ def edit_function(
 
 def set_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> cst.Module:
     """Set the documented errors of an endpoint."""
-    new = cst.Arg(
-        keyword=cst.Name("responses"), value=cst.parse_expression(f"problems({', '.join(errors)})")
-    )
+    return set_route_argument(module, endpoint, "responses", f"problems({', '.join(errors)})")
+
+
+def set_route_argument(module: cst.Module, endpoint: str, name: str, code: str) -> cst.Module:
+    """Set an argument of the decorator of an endpoint."""
+    new = cst.Arg(keyword=cst.Name(name), value=cst.parse_expression(code))
 
     def edit(function: cst.FunctionDef) -> cst.FunctionDef:
         routes = [d for d in function.decorators if isinstance(d.decorator, cst.Call)]
@@ -148,7 +183,7 @@ def set_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> c
             message = f"{endpoint} has not one decorator: copy another resource, with like=…"
             raise ResourceError(message)
         call = routes[0].decorator
-        kept = [a for a in call.args if not (a.keyword and a.keyword.value == "responses")]
+        kept = [a for a in call.args if not (a.keyword and a.keyword.value == name)]
         changed = routes[0].with_changes(decorator=call.with_changes(args=[*kept, new]))
         decorators = [changed if d is routes[0] else d for d in function.decorators]
         return function.with_changes(decorators=decorators)
@@ -180,7 +215,8 @@ def edit_elements(
         added = cst.parse_expression(f"{first}{', '.join(new)}{last}")
         kept = [e for e in old.elements if keep(module.code_for_node(_key(e)).strip("\"'"))]
         elements = [*kept, *getattr(added, "elements", ())]
-        commas = [cst.Comma()] * len(elements[1:]) + [e.comma for e in old.elements[-1:]]
+        end = old.elements[-1].comma if old.elements else cst.MaybeSentinel.DEFAULT
+        commas = [*[cst.Comma()] * len(elements[1:]), end]
         separated = [
             e.with_changes(comma=comma) for e, comma in zip(elements, commas, strict=False)
         ]
@@ -247,14 +283,14 @@ def _edit(module: cst.Module, name: str, change: Callable[[Any], cst.CSTNode]) -
 
 
 def _find(module: cst.Module, name: str) -> Any:  # noqa: ANN401 - a class or an assignment
-    statement = next((s for s in module.body if _name(s) == name), None)
+    statement = next((s for s in module.body if name_of(s) == name), None)
     if statement is None:
         message = f"The example has no {name}: copy another resource, with like=…"
         raise ResourceError(message)
     return statement
 
 
-def _name(statement: cst.CSTNode) -> str:
+def name_of(statement: cst.CSTNode) -> str:
     """Return the name of a class, or that to which a statement assigns."""
     if isinstance(statement, cst.ClassDef):
         return statement.name.value
