@@ -17,9 +17,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import environment
+from tests.conftest import ROOT, environment
 
 UV = str(Path(sys.prefix, "bin", "uv"))
+# One for the projects of a worker: mypy checks the same libraries in all of them.
+MYPY_CACHE = str(ROOT / ".mypy_cache" / os.environ.get("PYTEST_XDIST_WORKER", "projects"))
 
 
 def free_port() -> int:
@@ -47,6 +49,7 @@ class Project:
         """Install the project, for an interpreter or for the first one that is found."""
         self.folder = folder
         self.variables = environment() | {"UV_PYTHON": python or "python3"}
+        self.variables["MYPY_CACHE_DIR"] = MYPY_CACHE
         self.run(UV, "sync", "--quiet")
         activated = f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"
         self.variables |= {"PATH": activated, "VIRTUAL_ENV": f"{folder}/.venv"}
