@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.conftest import CHOICES, Bake
-from tests.edits.editor import Editor
+from tests.edits.editor import Editor, add_row
 from tests.projects import UV, free_port, in_a_group
 
 USER = {"email": "ann@example.com", "full_name": "Ann", "password": "Correct1Horse"}
@@ -30,6 +30,29 @@ STORY = {
     "key": "00000000-0000-4000-8000-000000000001",
     "extra": {},
 }
+SERVICE, TESTS = "app/services/item_service.py", "tests/test_items.py"
+OF_OWNER = 'Item.owner_id == bindparam("user_id")'
+# Edits of items that a copy without owner must not lose: file, text, its replacement.
+UNKNOWN = [
+    (SERVICE, OF_OWNER, f"{OF_OWNER}, Item.title != 'Draft'"),
+    (SERVICE, "await self.db.delete(", "print({'user_id': self.user.id}, "),
+    (SERVICE, "if item is None:", "if item is None and not self.user.is_superuser:"),
+    (SERVICE, "self.db.add(item)", "self.db.add_all([item, Audit(owner_id=self.user.id)])"),
+    (TESTS, "async def ids(", "@pytest.fixture\ndef bobs(as_bob): ...\n\n\nasync def ids("),
+]
+ARCHIVE = """
+    async def archive(self, item_id: int) -> Item:
+        return await self.get_by_id(item_id, lock=True)
+
+    STATES = {True: "archived", False: "active"}
+"""
+OPEN = """
+
+@router.post("/{tag_id}/open", status_code=204, responses=problems(TagNotFoundError))
+async def open_tag(tag_id: Id, tags: Tags) -> None:
+    \"\"\"Open a tag.\"\"\"
+    await tags.get_by_id(tag_id)
+"""
 LIKE_PERSON = ("like=person", "like_plural=people")
 ORDER = {"name": "Lamp", "total": "1.50", "status": "open"}
 MISTAKES = {
@@ -56,7 +79,7 @@ MISTAKES = {
     "order owner_id:int": "has a name 'owner_id' already",
     "order date:date": "'date' is the name of a type",
     "order note:text:unique": "cannot be unique",
-    "order ghost:ref": "app/models/ghost.py does not exist",
+    "order ghost:ref": "There is no such resource: app/models/ghost.py does not exist",
     "order order:ref": "app/models/order.py does not exist",
 }
 
@@ -98,6 +121,43 @@ def test_dry_run_lists_what_would_be_written(project: Editor) -> None:
 
     assert "write app/models/order.py" in listed
     assert "migration: Add orders" in listed
+
+
+@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+def test_code_that_depends_on_the_owner_in_another_way_is_refused(project: Editor) -> None:
+    command = (".venv/bin/python", "-m", "scripts.resource", "add", "tag", "a:int", "--no-owner")
+    for edit in UNKNOWN:
+        project.replace(*edit)
+        with pytest.raises(AssertionError, match=r"no-owner does not understand") as caught:
+            project.run(*command)
+        assert "Traceback" not in str(caught.value)
+        restore_files(project)
+    project.append(SERVICE, "(")
+    with pytest.raises(AssertionError, match="is not valid Python: see line") as bad:
+        project.run(*command)
+    assert "Traceback" not in str(bad.value)
+    restore_files(project)
+
+
+@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+def test_every_method_that_may_write_requires_a_superuser_if_there_is_no_owner(
+    project: Editor,
+) -> None:
+    project.append(SERVICE, ARCHIVE)
+    project.run("make", "resource", "name=tag", "fields=a:int", "owner=no")
+
+    service = (project.folder / "app/services/tag_service.py").read_text()
+    methods = re.findall(r"async def (\w+)\(.*\n(?: +\"\"\".*\n)?( +.*)\n", service)
+    checked = {name for name, first in methods if "_require_superuser()" in first}
+    assert checked == {"create", "update", "delete", "archive"}
+    assert ARCHIVE.splitlines()[-1] in service  # other choices by True and False stay
+    project.run("make", "remove-resource", "name=tag")
+    restore_files(project)
+
+
+def restore_files(project: Editor) -> None:
+    """Undo the changes of files."""
+    project.git("reset", "--quiet", "--hard")
 
 
 def test_failure_halfway_leaves_the_files_as_they_were(project: Editor) -> None:
@@ -186,10 +246,14 @@ def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) 
     project.run("make", "remove-resource", "name=item")  # unique fields: orders are not copied
     project.run("make", "resource", "name=person", "plural=people", "fields=nickname:str")
     project.run("make", "resource", "name=tag", "fields=nickname:str", "owner=no", *LIKE_PERSON)
+    project.append("app/api/v1/endpoints/tags.py", OPEN)
+    add_row(project, '"POST /tags/{tag_id}/open": (None, (401, 204, 204, 204, 401, 204)),')
     project.run("make", "rename-resource", "from=tag", "to=label")
 
     project.run("make", "check")
     assert "people" not in run_tests(project, "people", "labels")
+    project.run("make", "remove-resource", "name=label")
+    assert "/labels/" not in (project.folder / "tests/test_authorization.py").read_text()
 
     restore(project)
 

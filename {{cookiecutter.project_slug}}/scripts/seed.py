@@ -26,11 +26,12 @@ USER = {"email": "user@example.com", "full_name": "User", "password": PASSWORD}
 
 
 class Seed(NamedTuple):
-    """Objects of a resource, created by the user, who owns them if they have an owner."""
+    """Objects of a resource that the user owns, or that superusers write."""
 
     service: Callable[[AsyncSession, User], Any]
     schema: type[WriteSchema]
     bodies: list[dict[str, Any]]
+    by_admin: bool = False
 
 
 SEEDS: list[Seed] = [
@@ -45,11 +46,12 @@ async def seed(db: AsyncSession) -> None:
         AppError, ValidationError: if the API would reject them.
     """
     users = UserService(db)
-    await users.create(UserCreate.model_validate(ADMIN), is_superuser=True, is_verified=True)
+    admin = UserCreate.model_validate(ADMIN)
+    superuser = await users.create(admin, is_superuser=True, is_verified=True)
     user = await users.create(UserCreate.model_validate(USER), is_verified=True)
-    for service, schema, bodies in SEEDS:
+    for service, schema, bodies, by_admin in SEEDS:
         for body in bodies:
-            await service(db, user).create(schema.model_validate(body))
+            await service(db, superuser if by_admin else user).create(schema.model_validate(body))
 
 
 def main() -> None:

@@ -157,7 +157,7 @@ def test_breaking_change_is_written_when_the_changelog_has_it(
 def test_openapi_file_is_up_to_date() -> None:
     changes = [str(change) for change in compare(openapi.read(), app.openapi())]
 
-    assert not changes, "\n".join(["The API has changed. Run: make openapi", *changes])
+    assert not changes, "\n".join(["The API has changed. make openapi says what to do:", *changes])
 
 
 class Node(BaseModel):

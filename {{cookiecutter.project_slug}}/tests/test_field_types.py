@@ -1,12 +1,14 @@
 """Field types of request bodies and query parameters, on throw-away models."""
 
 import json
+from decimal import Decimal
 from typing import Annotated
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from app.schemas.types import (
+    FixedPoint,
     Id,
     Int32,
     JsonObject,
@@ -21,6 +23,7 @@ class Fields(BaseModel):
     """One field of each type."""
 
     data: JsonObject | None = None
+    decimal: Annotated[Decimal, FixedPoint(5, 2)] = Decimal(0)
     id: Id = 1
     line: Annotated[str, SingleLine(10)] = "x"
     number: Int32 = 0
@@ -33,6 +36,9 @@ class Fields(BaseModel):
     ("field", "value", "stored"),
     [
         ("data", {"a": [1, {"ü": "\0"}]}, {"a": [1, {"ü": "\0"}]}),
+        ("decimal", "10.5", Decimal("10.50")),
+        ("decimal", "1E+2", Decimal("100.00")),
+        ("decimal", "-0", Decimal("0.00")),
         ("id", 2**31 - 1, 2**31 - 1),
         ("line", "  Ünï 1 ", "Ünï 1"),
         ("number", -(2**31), -(2**31)),
@@ -45,7 +51,7 @@ class Fields(BaseModel):
 def test_value_is_normalized(field: str, value: object, stored: object) -> None:
     found = getattr(Fields.model_validate({field: value}), field)
 
-    assert (found.isoformat() if field == "time" else found) == stored
+    assert str(found.isoformat() if field == "time" else found) == str(stored)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,10 @@ def test_value_is_normalized(field: str, value: object, stored: object) -> None:
         ("data", {"a": float("nan")}, "must not contain NaN"),
         ("data", {"a": ["\ud800"]}, "must not contain NaN"),
         ("data", json.loads('{"a": ' + "[" * 60 + "]" * 60 + "}"), "at most 50 levels"),
+        ("decimal", "0.001", "2 decimal places"),
+        ("decimal", "1000", "3 digits before"),
+        ("decimal", "1e999999", "5 digits"),
+        ("decimal", "NaN", "finite number"),
         ("id", 0, "greater than or equal to 1"),
         ("id", 2**31, "less than or equal to"),
         ("line", " ", "at least 1 character"),

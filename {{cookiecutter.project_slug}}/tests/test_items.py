@@ -15,7 +15,7 @@ from tests.resources import prepare
 # Two bodies. By each field of `SORTS`, the first comes before the second.
 BODY: dict[str, Any] = {"title": "Chair 100%", "description": "Red"}
 OTHER_BODY: dict[str, Any] = {"title": "Lamp", "description": None}
-# Fields that a body must not have, or must not be without.
+# Values that are rejected, and names of fields that a new object needs.
 INVALID: list[dict[str, Any]] = [
     {"title": None},
     {"title": ""},
@@ -125,7 +125,6 @@ async def test_superuser_updates_any_item_and_its_owner_stays(
     as_ann: AsyncClient, as_root: AsyncClient
 ) -> None:
     (item,) = await create(as_ann, BODY)
-
     change = await prepare(as_ann, OTHER_BODY)
 
     response = await as_root.patch(f"/items/{item['id']}", json=change)

@@ -25,9 +25,13 @@ CONFLICT_CODES = {
     "SQLITE_CONSTRAINT_PRIMARYKEY",
     "SQLITE_CONSTRAINT_UNIQUE",
 }
-# ON DELETE RESTRICT. PostgreSQL before version 18 has one code for both ends of a foreign key.
-RESTRICT_CODES = {"23001", "SQLITE_CONSTRAINT_TRIGGER"}
-RESTRICT_MESSAGE = "update or delete on table"
+# ON DELETE RESTRICT: code and part of the message. PostgreSQL before version 18 has one code for
+# both ends of a foreign key, and SQLite one for this and for triggers.
+RESTRICTIONS = {
+    "23001": "",
+    "23503": "update or delete on table",
+    "SQLITE_CONSTRAINT_TRIGGER": "FOREIGN KEY constraint failed",
+}
 # SQLSTATEs: connection lost, login rejected, no such database, deadlock, no resources, shutting
 # down or starting.
 TRANSIENT_SQLSTATES = ("08", "28", "3D", "40", "53", "57P")
@@ -84,6 +88,7 @@ def translate_duplicate(error: type[AppError], table: str, *columns: str) -> Gen
 
 def _to_domain_error(error: Exception) -> AppError | None:
     if _is_restricted(error):
+        logger.info("Other rows refer to what would be deleted: %s", first_line(error))
         return StillReferencedError()
     if _is_conflict(error):
         logger.warning("Concurrent requests changed the same rows: %s", first_line(error))
@@ -117,8 +122,8 @@ def _is_not_migrated(error: Exception) -> bool:
 def _is_restricted(error: Exception) -> bool:
     if not isinstance(error, IntegrityError):
         return False
-    code, message = _code(error), first_line(error)
-    return code in RESTRICT_CODES or (code == "23503" and RESTRICT_MESSAGE in message)
+    message = RESTRICTIONS.get(_code(error))
+    return message is not None and message in first_line(error)
 
 
 def _is_conflict(error: Exception) -> bool:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import (
+    decimal_schema,
     no_info_after_validator_function,
     no_info_before_validator_function,
     str_schema,
@@ -91,6 +93,26 @@ class MultilineText:
         """Return the schema that Pydantic validates with."""
         text = str_schema(max_length=self.max_length)
         return no_info_after_validator_function(_check_multiline_text, text)
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Annotation: a number of a `Numeric` column: `Annotated[Decimal, FixedPoint(12, 2)]`.
+
+    It gets the decimal places of the column, so that a response has the same text before and
+    after the number was stored.
+    """
+
+    max_digits: int
+    decimal_places: int
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        """Return the schema that Pydantic validates with."""
+        number = decimal_schema(max_digits=self.max_digits, decimal_places=self.decimal_places)
+        return no_info_after_validator_function(self._with_all_places, number)
+
+    def _with_all_places(self, number: Decimal) -> Decimal:
+        return number.quantize(Decimal(1).scaleb(-self.decimal_places)) + 0  # which is never -0
 
 
 def _check_single_line(text: str) -> str:

@@ -20,7 +20,7 @@ from scripts.resource.project import (
     find_example,
     find_kept_example,
     find_references,
-    find_row,
+    find_table,
     keep_example,
     register,
     registration,
@@ -38,7 +38,12 @@ Plural = Annotated[str, typer.Option(help="Plural, if it is irregular.")]
 NewPlural = Annotated[str, typer.Option(help="Its new plural, if it is irregular.")]
 Like = Annotated[str, typer.Option(help="Resource to copy; by default item, or any other one.")]
 LikePlural = Annotated[str, typer.Option(help="Its plural, if it is irregular.")]
-Owner = Annotated[bool, typer.Option(help="Users own it, or all read and superusers write it.")]
+Owner = Annotated[
+    bool | None,
+    typer.Option(
+        help="Users own it, or all read and superusers write it; by default like the example."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the files, and change none.")]
 
 
@@ -50,7 +55,7 @@ def add(  # noqa: PLR0913 - options of a command
     plural: Plural = "",
     like: Like = "",
     like_plural: LikePlural = "",
-    owner: Owner = True,
+    owner: Owner = None,
     dry_run: DryRun = False,
 ) -> None:
     """Add a resource: a copy of another one, with other fields."""
@@ -59,7 +64,10 @@ def add(  # noqa: PLR0913 - options of a command
         reject_ambiguous(parsed, names.singular)
         _require(files(names), exist=False)
         example = _example(like, like_plural)
-        is_owned = owner and example.is_owned
+        is_owned = example.is_owned if owner is None else owner
+        if is_owned and not example.is_owned:
+            message = f"{example.names.words.plural} have no owner: copy what users own."
+            raise ResourceError(message)
         new = Resource(names, [_resolve(field, is_owned=is_owned) for field in parsed], is_owned)
         texts = copy(example, new) | register(names, registration(new))
         title = f"Add {names.words.plural}"
@@ -107,7 +115,7 @@ def _example(like: str, like_plural: str) -> Example:
         return find_example() or find_kept_example()
     names = Names.parse(like, like_plural)
     _require(files(names), exist=True)
-    return Example(names, files(names))
+    return Example(names, files(names), is_owned=_is_owned(names))
 
 
 def _apply(texts: Files, title: str, migrate: Callable[[], object], *, dry_run: bool) -> None:
@@ -118,8 +126,9 @@ def _apply(texts: Files, title: str, migrate: Callable[[], object], *, dry_run: 
             _write(texts)
             migrate()
             run("alembic", "upgrade", "head")
+    would = "would " if dry_run else ""
     for path, text in changed.items():
-        typer.echo(f"{'delete' if text is None else 'write'} {path}")
+        typer.echo(f"{would}{'delete' if text is None else 'write'} {path}")
     typer.echo(f"migration: {title}")
 
 
@@ -139,7 +148,8 @@ def _require(paths: Iterable[Path], *, exist: bool) -> None:
     """Reject a resource that does not exist, or would overwrite files."""
     for path in paths:
         if path.exists() != exist:
-            message = f"{path} {'does not exist' if exist else 'exists already'}."
+            missing = "There is no such resource"
+            message = f"{missing}: {path} does not exist." if exist else f"{path} exists already."
             raise ResourceError(message)
 
 
@@ -152,15 +162,25 @@ def _resolve(field: Field, *, is_owned: bool) -> Field:
     if not field.parent:
         return field
     _require(files(field.parent), exist=True)
-    row, words = find_row(field.parent), field.parent.words.plural
-    if row is None:
-        message = f"{RESOURCES} has no row of {words}: only such resources are referred to."
-        raise ResourceError(message)
-    is_parent_owned = row[0] == "OWNED"
+    is_parent_owned = _is_owned(field.parent)
     if is_parent_owned and not is_owned:
+        words = field.parent.words.plural
         message = f"Users own {words}, so what everyone reads cannot refer to them."
         raise ResourceError(message)
     return field._replace(is_parent_owned=is_parent_owned)
+
+
+def _is_owned(names: Names) -> bool:
+    """Return whether users own a resource.
+
+    Raises:
+        ResourceError: if the tests do not know it as a resource.
+    """
+    table = find_table(names)
+    if not table:
+        message = f"{RESOURCES} has no row of {names.words.plural}."
+        raise ResourceError(message)
+    return table == "OWNED"
 
 
 def _require_removable(names: Names) -> None:
@@ -168,7 +188,7 @@ def _require_removable(names: Names) -> None:
     _require(files(names), exist=True)
     if users := find_references(names):
         paths = ", ".join(map(str, users))
-        message = f"{paths} would break: {names.words.plural} are used there. Change that first."
+        message = f"{paths} would break: {names.words.plural} are used there. Remove that first."
         raise ResourceError(message)
 
 

@@ -8,10 +8,10 @@ from scripts.resource.fields import Field, Resource
 from scripts.resource.names import MAX_CONSTRAINT_LENGTH, Names, ResourceError, article, camel
 from scripts.resource.rewrite import (
     add_imports,
+    add_responses,
     append,
     append_method,
     edit_function,
-    set_responses,
 )
 
 CHECKS = "_check_references", "translate_duplicate"
@@ -144,16 +144,15 @@ def add_to_endpoints(endpoints: cst.Module, new: Resource) -> cst.Module:
     missing = [f"{parent.camel}NotFoundError" for parent in new.parents]
     taken = [_error_name(new, field) for field in new.unique]
     role = ["SuperuserRequiredError"] * (not new.is_owned)
-    found, changed = f"{new.names.camel}NotFoundError", "ConcurrentChangeError"
+    checked = [*missing, *taken]
     errors = {
-        "create": [*role, *missing, *taken, *[changed] * bool(missing or taken)],
-        "update": [*role, found, *missing, *taken, changed],
-        "delete": [*role, found, *["StillReferencedError"] * bool(role), changed],
+        "create": [*role, *checked, *["ConcurrentChangeError"] * bool(checked)],
+        "update": [*role, *checked],
+        "delete": [*role, *["StillReferencedError"] * bool(role)],
     }
-    if not role and not missing and not taken:
-        return endpoints
-    for action, names in errors.items():
-        endpoints = set_responses(endpoints, f"{action}_{new.names.singular}", names)
+    for action in [action for action, names in errors.items() if names]:
+        name = f"{action}_{new.names.singular}"
+        endpoints = add_responses(endpoints, name, errors[action])
     imports = [f"from app.services.{new.names.singular}_service import {name}" for name in taken]
     imports += [
         f"from app.services.{parent.singular}_service import {parent.camel}NotFoundError"

@@ -33,7 +33,7 @@ from sqlalchemy import ForeignKey, Numeric, String, Text, UniqueConstraint
 """
 SCHEMA_IMPORTS = f"""{TYPE_IMPORTS}
 from pydantic import Field, FiniteFloat
-from app.schemas.types import Id, Int32, JsonObject, MultilineText, Patch
+from app.schemas.types import FixedPoint, Id, Int32, JsonObject, MultilineText, Patch
 from app.schemas.types import SearchText, SingleLine, Timestamp
 """
 
@@ -65,7 +65,7 @@ class Kind(NamedTuple):
     different: str = ""  # the code of a value that differs for each number, if it can be unique
 
 
-DECIMAL = "Annotated[Decimal, Field(max_digits=12, decimal_places=2)]"
+DECIMAL = "Annotated[Decimal, FixedPoint(12, 2)]"
 TIMES = '"2026-01-31T12:00:00Z"', '"2026-02-01T12:00:00Z"'
 UUIDS = '"00000000-0000-4000-8000-000000000001"', '"00000000-0000-4000-8000-000000000002"'
 LINE = Kind(
@@ -87,10 +87,10 @@ TEXT = Kind(
 KINDS: Mapping[str, Kind] = {
     "str": LINE,
     "text": TEXT,
-    "int": Kind("int", "Int32", ("-1", "2"), ('"x"', "2**31"), filters=RANGE, different="number"),
-    "float": Kind("float", "FiniteFloat", ("-0.5", "2.5"), ('"x"',), filters=RANGE),
+    "int": Kind("int", "Int32", ("1", "2"), ('"x"', "2**31"), filters=RANGE, different="number"),
+    "float": Kind("float", "FiniteFloat", ("0.5", "2.5"), ('"x"',), filters=RANGE),
     "decimal": Kind(
-        "Decimal", DECIMAL, ('"10.50"', '"20.00"'), ('"0.001"',), "Numeric(12, 2)", RANGE
+        "Decimal", DECIMAL, ('"10.50"', '"20.00"'), ('"0.001"', '"1e10"'), "Numeric(12, 2)", RANGE
     ),
     "bool": Kind("bool", "bool", ("False", "True"), ('"maybe"',), "", EQUAL, is_sortable=False),
     "date": Kind(

@@ -30,7 +30,9 @@ ROUTER = Path("app/api/v1/router.py")
 RESOURCES = Path("tests/resources.py")
 SEEDS = Path("scripts/seed.py")
 KEPT = Path("scripts/resource/example")
-NAMING = (MODELS, ROUTER, RESOURCES, SEEDS)  # files that name every resource
+AUTHORIZATION = Path("tests/test_authorization.py")
+NAMING = (MODELS, ROUTER, RESOURCES, SEEDS, AUTHORIZATION)  # files that name every resource
+TABLES = ("OWNED", "SHARED")  # of resources
 Files = dict[Path, str | None]  # text by path; None deletes the file
 Modules = dict[Path, cst.Module]
 
@@ -51,21 +53,17 @@ class Example(NamedTuple):
 
     names: Names
     paths: list[Path]
-
-    @property
-    def is_owned(self) -> bool:
-        """Whether users own its objects."""
-        return shared.is_owned(self.paths[0].read_text(encoding="utf-8"))
+    is_owned: bool
 
 
 def find_example(*, without: Names | None = None) -> Example | None:
     """Return a resource that can be copied: items, or another one that users own."""
     stems = sorted(path.stem for path in MODELS.parent.glob("[a-z]*.py"))
     for names in map(Names.parse, ["item", *filter(is_name, stems)]):
-        example = Example(names, files(names))
-        is_other = names != without and all(path.exists() for path in example.paths)
-        if is_other and example.is_owned and not checks.has_checks(example.paths[2].read_text()):
-            return example
+        is_other = names != without and all(path.exists() for path in files(names))
+        is_owned = is_other and find_table(names) == "OWNED"
+        if is_owned and not checks.has_checks(files(names)[2].read_text(encoding="utf-8")):
+            return Example(names, files(names), is_owned=True)
     return None
 
 
@@ -78,7 +76,7 @@ def find_kept_example() -> Example:
     for model in KEPT.glob("app/models/*.txt"):
         (tests,) = KEPT.glob("tests/test_*.txt")
         names = Names(model.name.split(".")[0], tests.name.split(".")[0].removeprefix("test_"))
-        return Example(names, [KEPT / f"{path}.txt" for path in files(names)])
+        return Example(names, [KEPT / f"{path}.txt" for path in files(names)], is_owned=True)
     message = "There is no resource to copy: restore items, or name another one with like=…"
     raise ResourceError(message)
 
@@ -102,13 +100,12 @@ def find_references(names: Names) -> list[Path]:
     return sorted(path for path in paths - own if pattern.search(path.read_text("utf-8")))
 
 
-def find_row(names: Names) -> tuple[str, str] | None:
-    """Return the dictionary of `tests/resources.py` that has a resource, and the row."""
-    key = f'"{names.singular}_id"'
-    for dictionary in ("OWNED", "SHARED"):
-        for row in find_elements(_read(RESOURCES), dictionary, key.__eq__):
-            return dictionary, row
-    return None
+def find_table(names: Names) -> str:
+    """Return the dictionary of `tests/resources.py` that has a resource, or ""."""
+    for dictionary in TABLES:
+        if find_elements(_read(RESOURCES), dictionary, f'"{names.singular}_id"'.__eq__):
+            return dictionary
+    return ""
 
 
 def copy(example: Example, new: Resource) -> Files:
@@ -119,6 +116,9 @@ def copy(example: Example, new: Resource) -> Files:
     model, schemas, service, endpoints, tests = [module.visit(rename) for module in originals]
     if checks.has_checks(service.code):
         message = f"{example.names.singular} has references or unique fields: copy another one."
+        raise ResourceError(message)
+    if example.is_owned and "owner_id" not in model.code:
+        message = f"{example.names.words.plural} have no owner_id: copy another one."
         raise ResourceError(message)
     modules = [
         _with_columns(model, new),
@@ -180,12 +180,15 @@ class Registration(NamedTuple):
     dictionary: str  # of `tests/resources.py`
     row: str
     seed: str = ""
+    operations: str = ""  # in the table of permissions, besides those of every resource
 
 
 def registration(new: Resource) -> Registration:
     """Return the registration of a new resource; it has seeds unless it needs others' objects."""
     name, body = new.names.camel, code.required_body(new.fields)
-    seed = f"Seed({name}Service, {name}Create, [{', '.join(code.bodies(new.fields))}])"
+    bodies = ", ".join(code.bodies(new.fields)).replace(" 100%", "")  # which tests need
+    role = "" if new.is_owned else ", by_admin=True"
+    seed = f"Seed({name}Service, {name}Create, [{bodies}]{role})"
     values = f'("{new.names.path}", {body})'
     if not new.is_owned:
         values = f'Shared("{new.names.path}", {body}, {name}Service, {name}Create)'
@@ -209,6 +212,9 @@ from app.services.{new.singular}_service import {new.camel}Service
     resources = edit_elements(resources, added.dictionary, new=[added.row])
     if added.dictionary == "SHARED":
         resources = add_imports(resources, imports)
+    authorization = modules[AUTHORIZATION]
+    if added.operations:
+        authorization = edit_elements(authorization, "TABLE", new=[added.operations])
     model = f"from app.models.{new.singular} import {new.camel} as {new.camel}"
     router = edit_elements(modules[ROUTER], "api_routers", new=[f"{new.plural}.router"])
     return {
@@ -216,6 +222,7 @@ from app.services.{new.singular}_service import {new.camel}Service
         ROUTER: add_imports(router, f"from app.api.v1.endpoints import {new.plural}").code,
         RESOURCES: resources.code,
         SEEDS: seeds.code,
+        AUTHORIZATION: authorization.code,
     }
 
 
@@ -224,7 +231,7 @@ def unregister(old: Names) -> Modules:
     router, row = f"{old.plural}.router", f"{old.singular}_id"
     seeds = edit_elements(_read(SEEDS), "SEEDS", keep=lambda e: not _is_seed(old, e))
     resources = _read(RESOURCES)
-    for dictionary in ("OWNED", "SHARED"):
+    for dictionary in TABLES:
         resources = edit_elements(resources, dictionary, keep=lambda e: e != row)
     for module in (f"app.schemas.{old.singular}", f"app.services.{old.singular}_service"):
         seeds, resources = remove_import(seeds, module), remove_import(resources, module)
@@ -234,11 +241,18 @@ def unregister(old: Names) -> Modules:
         ROUTER: edit_elements(routers, "api_routers", keep=lambda e: e != router),
         RESOURCES: resources,
         SEEDS: seeds,
+        AUTHORIZATION: edit_elements(
+            _read(AUTHORIZATION), "TABLE", keep=lambda e: not _is_operation(old, e)
+        ),
     }
 
 
 def _is_seed(names: Names, element: str) -> bool:
     return bool(re.search(rf"\b{names.camel}Service\b", element))
+
+
+def _is_operation(names: Names, element: str) -> bool:
+    return f" {names.path}" in element
 
 
 def renamed(old: Names, new: Names) -> Files:
@@ -252,10 +266,13 @@ def renamed(old: Names, new: Names) -> Files:
     texts: Files = dict.fromkeys(files(old))
     for module, target in zip(modules, files(new), strict=True):
         texts[target] = module.visit(Rename(renamer)).code
-    dictionary, row = find_row(old) or ("OWNED", "")
-    seeds = find_elements(_read(SEEDS), "SEEDS", partial(_is_seed, old))
-    added = Registration(dictionary, *(map(renamer.rename, [row, ", ".join(seeds)])))
-    return texts | register(new, added, unregister(old))
+    rows = {
+        "row": find_elements(_read(RESOURCES), find_table(old), f'"{old.singular}_id"'.__eq__),
+        "seed": find_elements(_read(SEEDS), "SEEDS", partial(_is_seed, old)),
+        "operations": find_elements(_read(AUTHORIZATION), "TABLE", partial(_is_operation, old)),
+    }
+    added = {name: renamer.rename(", ".join(row)) for name, row in rows.items()}
+    return texts | register(new, Registration(find_table(old), **added), unregister(old))
 
 
 def _reject_renamed_columns(model: cst.Module, renamer: Renamer) -> None:
@@ -267,4 +284,8 @@ def _reject_renamed_columns(model: cst.Module, renamer: Renamer) -> None:
 
 
 def _read(path: Path) -> cst.Module:
-    return cst.parse_module(path.read_text(encoding="utf-8"))
+    try:
+        return cst.parse_module(path.read_text(encoding="utf-8"))
+    except cst.ParserSyntaxError as error:
+        message = f"{path} is not valid Python: see line {error.raw_line}."
+        raise ResourceError(message) from None

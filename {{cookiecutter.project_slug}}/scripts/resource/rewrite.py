@@ -105,6 +105,28 @@ def append_method(module: cst.Module, class_name: str, code: str) -> cst.Module:
     return _edit(module, class_name, add)
 
 
+def edit_methods(
+    module: cst.Module, class_name: str, edit: Callable[[cst.FunctionDef], cst.FunctionDef]
+) -> cst.Module:
+    """Change the methods of a class."""
+
+    def change(definition: cst.ClassDef) -> cst.ClassDef:
+        body = [edit(s) if isinstance(s, cst.FunctionDef) else s for s in definition.body.body]
+        return definition.with_changes(body=definition.body.with_changes(body=body))
+
+    return _edit(module, class_name, change)
+
+
+def remove_attributes(module: cst.Module, class_name: str, names: set[str]) -> cst.Module:
+    """Remove attributes of a class."""
+
+    def change(definition: cst.ClassDef) -> cst.ClassDef:
+        kept = [s for s in definition.body.body if name_of(s) not in names]
+        return definition.with_changes(body=definition.body.with_changes(body=kept))
+
+    return _edit(module, class_name, change)
+
+
 class _Docstrings(matchers.MatcherDecoratableTransformer):
     def __init__(self, texts: Mapping[str, str]) -> None:
         super().__init__()
@@ -168,27 +190,35 @@ def edit_function(
     return module
 
 
-def set_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> cst.Module:
-    """Set the documented errors of an endpoint."""
-    return set_route_argument(module, endpoint, "responses", f"problems({', '.join(errors)})")
-
-
-def set_route_argument(module: cst.Module, endpoint: str, name: str, code: str) -> cst.Module:
-    """Set an argument of the decorator of an endpoint."""
-    new = cst.Arg(keyword=cst.Name(name), value=cst.parse_expression(code))
+def add_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> cst.Module:
+    """Add to the documented errors of an endpoint."""
 
     def edit(function: cst.FunctionDef) -> cst.FunctionDef:
         routes = [d for d in function.decorators if isinstance(d.decorator, cst.Call)]
         if len(routes) != 1 or not isinstance(routes[0].decorator, cst.Call):
-            message = f"{endpoint} has not one decorator: copy another resource, with like=…"
+            message = f"The example of {endpoint}() has not one decorator: copy another resource."
             raise ResourceError(message)
         call = routes[0].decorator
-        kept = [a for a in call.args if not (a.keyword and a.keyword.value == name)]
+        is_old = matchers.Arg(keyword=matchers.Name("responses"))
+        old = [argument for argument in call.args if matchers.matches(argument, is_old)]
+        value = _with_errors(old[0].value if old else None, errors)
+        new = cst.Arg(keyword=cst.Name("responses"), value=value)
+        kept = [argument for argument in call.args if argument not in old]
         changed = routes[0].with_changes(decorator=call.with_changes(args=[*kept, new]))
         decorators = [changed if d is routes[0] else d for d in function.decorators]
         return function.with_changes(decorators=decorators)
 
     return edit_function(module, endpoint, edit)
+
+
+def _with_errors(documented: cst.BaseExpression | None, errors: Iterable[str]) -> Any:  # noqa: ANN401 - an expression
+    code = cst.Module([]).code_for_node
+    if isinstance(documented, cst.Call) and code(documented.func) == "problems":
+        arguments = [a.with_changes(comma=cst.MaybeSentinel.DEFAULT) for a in documented.args]
+        names = dict.fromkeys([*map(code, arguments), *errors])
+        return cst.parse_expression(f"problems({', '.join(names)})")
+    added = f"problems({', '.join(errors)})"
+    return cst.parse_expression(f"{code(documented)} | {added}" if documented else added)
 
 
 def replace_aliases(module: cst.Module, aliases: Iterable[str]) -> cst.Module:
@@ -214,6 +244,8 @@ def edit_elements(
         first, last = "{}" if isinstance(old, cst.Dict) else "[]"
         added = cst.parse_expression(f"{first}{', '.join(new)}{last}")
         kept = [e for e in old.elements if keep(module.code_for_node(_key(e)).strip("\"'"))]
+        if len(kept) == len(old.elements) and not getattr(added, "elements", ()):
+            return line
         elements = [*kept, *getattr(added, "elements", ())]
         end = old.elements[-1].comma if old.elements else cst.MaybeSentinel.DEFAULT
         commas = [*[cst.Comma()] * len(elements[1:]), end]

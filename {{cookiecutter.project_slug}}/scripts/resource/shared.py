@@ -1,4 +1,7 @@
-"""Resources without an owner: every user reads them, and superusers write them."""
+"""Resources without an owner: every user reads them, and superusers write them.
+
+What these edits do not know is refused, rather than copied into code that protects less.
+"""
 
 import re
 from collections.abc import Sequence
@@ -12,45 +15,20 @@ from scripts.resource.names import Names, ResourceError, article
 from scripts.resource.rewrite import (
     add_imports,
     append,
+    append_method,
+    edit_elements,
+    edit_function,
+    edit_methods,
     name_of,
+    remove_attributes,
     set_docstrings,
-    set_route_argument,
 )
 
-OWNER = {"owner", "owner_id", "user_id"}
+READING = {"get_by_id", "get_many"}  # methods of the service that every user may call
 # What is left of the owner if the example is written in another way than items are.
-LEFT_OVER = re.compile(r".*\b(owner|owner_id|is_superuser|user_id|as_bob)\b.*")
-
-# `{True: query, False: query}`, of which superusers have the first.
-BY_ROLE = m.Dict(
-    [
-        m.DictElement(m.Name("True")),
-        m.DictElement(m.Name("False")),
-    ]
-)
-# `{role: f(query) for role, query in QUERIES.items()}`.
-DERIVED = m.DictComp(
-    value=m.Call(),
-    for_in=m.CompFor(
-        target=m.Tuple([m.Element(), m.Element(m.SaveMatchedNode(m.Name(), "query"))]),
-        iter=m.Call(m.Attribute(m.SaveMatchedNode(m.Name(), "source"), m.Name("items"))),
-    ),
-)
-# `QUERIES[user.is_superuser]`.
-CHOSEN = m.Subscript(slice=[m.SubscriptElement(m.Index(m.Attribute(attr=m.Name("is_superuser"))))])
-# `Mapping[bool, T]`.
-MAPPING = m.Subscript(
-    m.Name("Mapping"),
-    [
-        m.SubscriptElement(m.Index(m.Name("bool"))),
-        m.SubscriptElement(m.Index()),
-    ],
-)
-
-
-def is_owned(model: str) -> bool:
-    """Return whether a resource has an owner, from the code of its model."""
-    return "owner_id" in model
+LEFT_OVER = re.compile(r".*\b(owner|owner_id|is_superuser|user_id|as_bob|make_user)\b.*")
+# Tests of what only an owner may do, or of what is deleted with the user.
+TESTS_OF_OWNERS = re.compile(r"\b(as_bob|owner_id|make_user|CONFIRMED)\b")
 
 
 def without_owner(modules: list[cst.Module], new: Names) -> list[cst.Module]:
@@ -59,20 +37,31 @@ def without_owner(modules: list[cst.Module], new: Names) -> list[cst.Module]:
     Raises:
         ResourceError: if the code uses the owner in a way that is not known here.
     """
-    *code, tests = modules
-    *code, endpoints, tests = [
-        set_docstrings(module.visit(_WithoutOwner()), docstrings)
-        for module, docstrings in zip(
-            [*code, tests.visit(_TestsOfSuperusers())], _docstrings(new), strict=True
-        )
+    model, schemas, service, endpoints, tests = modules
+    for schema in ("Filters", "Read"):
+        schemas = remove_attributes(schemas, f"{new.camel}{schema}", {"owner_id"})
+    changed = [
+        remove_attributes(model, new.camel, {"owner", "owner_id"}),
+        schemas,
+        _without_owner(service, new),
+        endpoints,
+        _tests_of_superusers(tests),
     ]
-    changed = [*code, _for_superusers(endpoints, new), tests]
+    changed = [set_docstrings(*edit) for edit in zip(changed, _docstrings(new), strict=True)]
     for module in changed:
         if left := LEFT_OVER.search(module.code):
-            message = f"--no-owner does not understand this line of the example: {left[0].strip()}"
-            raise ResourceError(message)
+            raise _not_understood(left[0])
     readers = _TEST_OF_READERS.substitute(name=new.singular, path=new.path)
-    return [*changed[:-1], append(tests, readers)]
+    return [
+        *changed[:2],
+        _for_superusers(changed[2], new),
+        changed[3],
+        append(changed[4], readers),
+    ]
+
+
+def _not_understood(code: str) -> ResourceError:
+    return ResourceError(f"--no-owner does not understand this code of the example: {code.strip()}")
 
 
 def _docstrings(new: Names) -> list[dict[str, str]]:
@@ -85,7 +74,7 @@ def _docstrings(new: Names) -> list[dict[str, str]]:
         {
             "": f"{title}, which every user sees and superusers write.",
             f"{new.camel}NotFoundError": f"No {singular} has this id.",
-            f"{new.camel}Service": f"{title}, which every user sees.",
+            f"{new.camel}Service": f"{title}, which every user sees and superusers write.",
             "create": f"Create {one}.",
         },
         {
@@ -99,70 +88,52 @@ def _docstrings(new: Names) -> list[dict[str, str]]:
     ]
 
 
-def _for_superusers(endpoints: cst.Module, new: Names) -> cst.Module:
-    for action in ("create", "update", "delete"):
-        name = f"{action}_{new.singular}"
-        endpoints = set_route_argument(endpoints, name, "dependencies", "[superuser_only]")
-    return add_imports(endpoints, "from app.dependencies import superuser_only")
+def _without_owner(service: cst.Module, new: Names) -> cst.Module:
+    """Return the service with one query for all users, and without conditions of the owner."""
+    service = _with_one_query(service)
+    service = edit_elements(service, "CONDITIONS", keep=lambda name: name != "owner_id")
+    for method in READING:
+        service = edit_function(service, method, lambda f: _visited(f, _WithoutUserId()))
+    return edit_function(service, "create", lambda f: _visited(f, _WithoutOwnerId(new.camel)))
 
 
-class _WithoutOwner(m.MatcherDecoratableTransformer):
-    """Removes fields, arguments and rows of the owner, and what differs for superusers."""
+def _visited(function: cst.FunctionDef, edit: cst.CSTTransformer) -> cst.FunctionDef:
+    return cst.ensure_type(function.visit(edit), cst.FunctionDef)
 
-    @m.leave(m.SimpleStatementLine())
-    def _remove_attribute(
-        self, _before: cst.SimpleStatementLine, line: cst.SimpleStatementLine
-    ) -> cst.SimpleStatementLine | cst.RemovalSentinel:
-        if name_of(line) in OWNER:
-            return cst.RemoveFromParent()
-        comments = [comment for comment in line.leading_lines if not _is_about_owner(comment)]
-        return line.with_changes(leading_lines=comments)
+
+class _WithoutUserId(m.MatcherDecoratableTransformer):
+    """Removes the value of a query's parameter, and the dictionary of values if it is empty."""
+
+    @m.leave(m.Dict())
+    def _edit_values(self, _before: cst.Dict, values: cst.Dict) -> cst.Dict:
+        of_user = m.DictElement(m.SimpleString('"user_id"'))
+        kept = [row for row in values.elements if not m.matches(row, of_user)]
+        return values.with_changes(elements=_without_last_comma(values.elements, kept))
 
     @m.leave(m.Call())
     def _edit_arguments(self, before: cst.Call, call: cst.Call) -> cst.Call:
-        return call.with_changes(args=_without_last_comma(before.args, call.args))
+        emptied = m.Arg(m.Dict(elements=[]))
+        kept = [
+            argument
+            for old, argument in zip(before.args, call.args, strict=True)
+            if m.matches(old, emptied) or not m.matches(argument, emptied)
+        ]
+        return call.with_changes(args=_without_last_comma(call.args, kept))
 
-    @m.leave(m.Dict())
-    def _edit_rows(self, before: cst.Dict, rows: cst.Dict) -> cst.BaseExpression:
-        if m.matches(before, BY_ROLE):
-            return rows.elements[0].value
-        return rows.with_changes(elements=_without_last_comma(before.elements, rows.elements))
 
-    @m.leave(m.DictElement())
-    def _remove_row(
-        self, _before: cst.DictElement, row: cst.DictElement
-    ) -> cst.DictElement | cst.RemovalSentinel:
-        is_owner = isinstance(row.key, cst.SimpleString) and row.key.raw_value in OWNER
-        return cst.RemoveFromParent() if is_owner else row
+class _WithoutOwnerId(m.MatcherDecoratableTransformer):
+    """Removes the owner of a new object of a class."""
 
-    @m.leave(m.Arg())
-    def _remove_argument(self, before: cst.Arg, argument: cst.Arg) -> cst.Arg | cst.RemovalSentinel:
-        is_owner = argument.keyword is not None and argument.keyword.value in OWNER
-        is_removed = is_owner or _is_emptied(before, argument)
-        return cst.RemoveFromParent() if is_removed else argument
+    def __init__(self, class_name: str) -> None:
+        super().__init__()
+        self.model = m.Call(m.Name(class_name))
 
-    @m.leave(m.Element())
-    def _remove_element(
-        self, before: cst.Element, element: cst.Element
-    ) -> cst.Element | cst.RemovalSentinel:
-        return cst.RemoveFromParent() if _is_emptied(before, element) else element
-
-    @m.leave(DERIVED)
-    def _derive_from_one_query(self, _before: cst.DictComp, queries: cst.DictComp) -> cst.Call:
-        found = m.extract(queries, DERIVED) or {}
-        query, source = (cst.ensure_type(found[name], cst.Name) for name in ("query", "source"))
-        one = m.replace(queries.value, m.Name(query.value), source)
-        return cst.ensure_type(one, cst.Call)
-
-    @m.leave(CHOSEN)
-    def _use_one_query(self, _before: cst.Subscript, chosen: cst.Subscript) -> cst.BaseExpression:
-        return chosen.value
-
-    @m.leave(MAPPING)
-    def _use_type_of_query(
-        self, _before: cst.Subscript, mapping: cst.Subscript
-    ) -> cst.BaseExpression:
-        return cst.ensure_type(mapping.slice[1].slice, cst.Index).value
+    @m.leave(m.Call())
+    def _edit_arguments(self, _before: cst.Call, call: cst.Call) -> cst.Call:
+        of_owner = m.Arg(keyword=m.Name("owner_id"))
+        is_new = m.matches(call, self.model)
+        kept = [a for a in call.args if not (is_new and m.matches(a, of_owner))]
+        return call.with_changes(args=_without_last_comma(call.args, kept))
 
 
 def _without_last_comma(before: Sequence[Any], after: Sequence[Any]) -> Sequence[Any]:
@@ -172,25 +143,138 @@ def _without_last_comma(before: Sequence[Any], after: Sequence[Any]) -> Sequence
     return [*after[:-1], after[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
 
 
-def _is_about_owner(line: cst.EmptyLine) -> bool:
-    return bool(line.comment and LEFT_OVER.match(line.comment.value))
+def _for_superusers(service: cst.Module, new: Names) -> cst.Module:
+    """Return the service whose methods require a superuser, except those that read."""
+
+    def check(method: cst.FunctionDef) -> cst.FunctionDef:
+        if method.name.value.startswith("_") or method.name.value in READING:
+            return method
+        first = cst.parse_statement("self._require_superuser()")
+        statements = list(method.body.body)
+        at = 1 if method.get_docstring() is not None else 0
+        body = method.body.with_changes(body=[*statements[:at], first, *statements[at:]])
+        return method.with_changes(body=body)
+
+    service = edit_methods(service, f"{new.camel}Service", check)
+    service = append_method(service, f"{new.camel}Service", _REQUIRE_SUPERUSER)
+    return add_imports(service, "from app.core.exceptions import SuperuserRequiredError")
 
 
-def _is_emptied(before: cst.Arg | cst.Element, after: cst.Arg | cst.Element) -> bool:
-    empty = m.Dict(elements=[])
-    return not m.matches(before.value, empty) and m.matches(after.value, empty)
+_REQUIRE_SUPERUSER = """
+def _require_superuser(self) -> None:
+    if not self.user.is_superuser:
+        raise SuperuserRequiredError
+"""
 
 
-class _TestsOfSuperusers(m.MatcherDecoratableTransformer):
-    """Sends the requests of the tests as a superuser, and removes the tests of owners."""
+# `QUERIES[user.is_superuser]`.
+CHOSEN = m.Subscript(
+    value=m.SaveMatchedNode(m.Name(), "queries"),
+    slice=[m.SubscriptElement(m.Index(m.Attribute(attr=m.Name("is_superuser"))))],
+)
+# `{True: query, False: query.where(Item.owner_id == bindparam("user_id"))}`.
+OF_OWNER = m.Comparison(
+    m.Attribute(attr=m.Name("owner_id")),
+    [m.ComparisonTarget(m.Equal(), m.Call(m.Name("bindparam")))],
+)
+OWN = m.Call(
+    m.Attribute(m.SaveMatchedNode(m.DoNotCare(), "restricted"), m.Name("where")),
+    [m.Arg(OF_OWNER)],
+)
+BY_ROLE = m.Dict(
+    [
+        m.DictElement(m.Name("True"), m.SaveMatchedNode(m.DoNotCare(), "all")),
+        m.DictElement(m.Name("False"), OWN),
+    ]
+)
+# `{role: f(query) for role, query in QUERIES.items()}`.
+DERIVED = m.DictComp(
+    value=m.SaveMatchedNode(m.Call(), "all"),
+    for_in=m.CompFor(
+        target=m.Tuple([m.Element(), m.Element(m.SaveMatchedNode(m.Name(), "query"))]),
+        iter=m.Call(m.Attribute(m.SaveMatchedNode(m.Name(), "queries"), m.Name("items"))),
+    ),
+)
+# `Mapping[bool, T]`.
+MAPPING = m.Subscript(
+    m.Name("Mapping"),
+    [
+        m.SubscriptElement(m.Index(m.Name("bool"))),
+        m.SubscriptElement(m.Index(m.SaveMatchedNode(m.DoNotCare(), "type"))),
+    ],
+)
 
-    @m.leave(m.FunctionDef())
-    def _remove_test(
-        self, before: cst.FunctionDef, test: cst.FunctionDef
-    ) -> cst.FunctionDef | cst.RemovalSentinel:
-        code = cst.Module([]).code_for_node(before.with_changes(decorators=[]))
-        is_of_owner = re.search(r"\b(as_bob|owner_id|CONFIRMED)\b", code)
-        return cst.RemoveFromParent() if is_of_owner else test
+
+def _with_one_query(service: cst.Module) -> cst.Module:
+    """Replace queries by role with that of superusers, who see all."""
+    names = {_code(found["queries"]) for found in m.extractall(service, CHOSEN)}
+    statements: list[Any] = []
+    for statement in reversed(service.body):  # what is derived comes after its source
+        if isinstance(statement, cst.SimpleStatementLine) and name_of(statement) in names:
+            value, source = _query_of_all(statement)
+            names |= source
+            statements.append(_assignment(statement, value))
+        else:
+            statements.append(statement)
+    service = service.with_changes(body=statements[::-1])
+    return service.visit(_Unchosen())
+
+
+class _Unchosen(m.MatcherDecoratableTransformer):
+    @m.leave(CHOSEN)
+    def _use_queries(self, _before: cst.Subscript, chosen: cst.Subscript) -> cst.BaseExpression:
+        return chosen.value
+
+
+def _query_of_all(line: cst.SimpleStatementLine) -> tuple[str, set[str]]:
+    """Return the query of superusers, and the name of the queries of which it is made, if any."""
+    value = getattr(line.body[0], "value", None)
+    if found := _extract(value, BY_ROLE):
+        if _code(found["restricted"]) == _code(found["all"]):
+            return _code(found["all"]), set()
+    elif found := _extract(value, DERIVED):
+        query = m.replace(found["all"], m.Name(found["query"].value), found["queries"])
+        return _code(query), {found["queries"].value}
+    raise _not_understood(_code(line))
+
+
+def _extract(node: Any, matcher: m.BaseMatcherNode) -> dict[str, Any]:  # noqa: ANN401 - a node or None
+    return dict(m.extract(node, matcher) or {})
+
+
+def _assignment(line: cst.SimpleStatementLine, value: str) -> cst.BaseStatement:
+    """Return the assignment of a query for everyone, without the comments on roles."""
+    type_ = getattr(line.body[0], "annotation", None)
+    found = _extract(type_.annotation, MAPPING) if type_ else {}
+    annotation = f": {_code(found['type'])}" if found else ""
+    comments = [one for one in line.leading_lines if not LEFT_OVER.match(_code(one))]
+    statement = cst.parse_statement(f"{name_of(line)}{annotation} = {value}")
+    return statement.with_changes(leading_lines=comments)
+
+
+def _code(node: Any) -> str:  # noqa: ANN401 - a node that matched
+    return cst.Module([]).code_for_node(node)
+
+
+def _tests_of_superusers(tests: cst.Module) -> cst.Module:
+    """Send the requests of the tests as a superuser, and remove the tests of owners."""
+    kept = [s for s in tests.body if not _is_test_of_owners(s)]
+    return tests.with_changes(body=kept).visit(_AsSuperuser())
+
+
+def _is_test_of_owners(statement: cst.CSTNode) -> bool:
+    is_test = isinstance(statement, cst.FunctionDef) and statement.name.value.startswith("test_")
+    return is_test and bool(TESTS_OF_OWNERS.search(_code(statement.with_changes(decorators=[]))))
+
+
+class _AsSuperuser(m.MatcherDecoratableTransformer):
+    @m.leave(m.Element(m.Dict([m.DictElement(m.SimpleString('"owner_id"'))])))
+    def _remove_parameter(self, _before: cst.Element, _element: cst.Element) -> cst.RemovalSentinel:
+        return cst.RemoveFromParent()
+
+    @m.leave(m.Name("as_ann"))
+    def _rename_client(self, _before: cst.Name, client: cst.Name) -> cst.Name:
+        return client.with_changes(value="as_root")
 
     @m.leave(m.Parameters())
     def _remove_second_client(
@@ -198,10 +282,6 @@ class _TestsOfSuperusers(m.MatcherDecoratableTransformer):
     ) -> cst.Parameters:
         by_name = {parameter.name.value: parameter for parameter in parameters.params}
         return parameters.with_changes(params=list(by_name.values()))
-
-    @m.leave(m.Name("as_ann"))
-    def _use_client_of_superuser(self, _before: cst.Name, client: cst.Name) -> cst.Name:
-        return client.with_changes(value="as_root")
 
 
 _TEST_OF_READERS = Template("""

@@ -89,7 +89,8 @@ def _form_page(form: Form) -> Callable[[], Awaitable[HTMLResponse]]:
     field = ""
     if form.field:
         kind = "password" if "password" in form.field else "email"
-        field = f'<label>{form.field} <input name="{form.field}" type="{kind}" required></label>'
+        label = form.field.replace("_", " ").capitalize()
+        field = f'<label>{label} <input name="{form.field}" type="{kind}" required></label>'
     url = f"..{settings.API_V1_PREFIX}{form.path}"
     content = f"""<form data-url="{escape(url)}">{field}<button>{form.title}</button></form>
 <output></output><p><a href="emails">Emails</a></p><script src="form.js"></script>"""
