@@ -37,14 +37,21 @@ UNKNOWN = [
     (SERVICE, OF_OWNER, f"{OF_OWNER}, Item.title != 'Draft'"),
     (SERVICE, "await self.db.delete(", "print({'user_id': self.user.id}, "),
     (SERVICE, "if item is None:", "if item is None and not self.user.is_superuser:"),
+    (SERVICE, "if item is None:", "log(extra={'user_id': self.user.id})\n        if item is None:"),
+    (SERVICE, "items = ROWS[", "items = NAMES[self.user.is_superuser] + ROWS["),
+    (SERVICE, "    async def create(", "    @property\n    async def create("),
+    (SERVICE, "for role, items in ITEMS", "for role, items in (role and ITEMS)"),
     (SERVICE, "self.db.add(item)", "self.db.add_all([item, Audit(owner_id=self.user.id)])"),
     (TESTS, "async def ids(", "@pytest.fixture\ndef bobs(as_bob): ...\n\n\nasync def ids("),
 ]
-ARCHIVE = """
+METHODS = """
+    STATES = {True: "archived", False: "active"}
+
     async def archive(self, item_id: int) -> Item:
         return await self.get_by_id(item_id, lock=True)
 
-    STATES = {True: "archived", False: "active"}
+    async def import_all(self) -> None:
+        print(self.STATES[True])
 """
 OPEN = """
 
@@ -143,15 +150,22 @@ def test_code_that_depends_on_the_owner_in_another_way_is_refused(project: Edito
 def test_every_method_that_may_write_requires_a_superuser_if_there_is_no_owner(
     project: Editor,
 ) -> None:
-    project.append(SERVICE, ARCHIVE)
-    project.run("make", "resource", "name=tag", "fields=a:int", "owner=no")
+    project.append(SERVICE, METHODS)
+    project.before("scripts/seed.py", "    Seed(ItemService", "    # Of the user.\n")
+    seeds = (project.folder / "scripts/seed.py").read_text()
+    output = project.run("make", "resource", "name=tag", "fields=a:int", "owner=no")
 
     service = (project.folder / "app/services/tag_service.py").read_text()
-    methods = re.findall(r"async def (\w+)\(.*\n(?: +\"\"\".*\n)?( +.*)\n", service)
-    checked = {name for name, first in methods if "_require_superuser()" in first}
-    assert checked == {"create", "update", "delete", "archive"}
-    assert ARCHIVE.splitlines()[-1] in service  # other choices by True and False stay
+    bodies = dict(re.findall(r"async def (\w+)\((.*?)(?=async def|def|$)", service, re.DOTALL))
+    checked = {name for name, body in bodies.items() if "  self._require_superuser()" in body}
+    locking = {name for name, body in bodies.items() if "lock=True" in body}
+    assert checked == {"create", "get_by_id", "import_all"}
+    assert locking == {"update", "delete", "archive"}
+    assert "        if lock:\n            self._require_superuser()" in bodies["get_by_id"]
+    assert METHODS.splitlines()[1] in service  # other choices by True and False stay
+    assert "left out: test_superuser_updates_any_tag_and_its_owner_stays" in output
     project.run("make", "remove-resource", "name=tag")
+    assert (project.folder / "scripts/seed.py").read_text() == seeds
     restore_files(project)
 
 

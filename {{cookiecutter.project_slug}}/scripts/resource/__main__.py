@@ -22,6 +22,7 @@ from scripts.resource.project import (
     find_references,
     find_table,
     keep_example,
+    left_out,
     register,
     registration,
     renamed,
@@ -69,9 +70,12 @@ def add(  # noqa: PLR0913 - options of a command
             message = f"{example.names.words.plural} have no owner: copy what users own."
             raise ResourceError(message)
         new = Resource(names, [_resolve(field, is_owned=is_owned) for field in parsed], is_owned)
-        texts = copy(example, new) | register(names, registration(new))
+        texts = copy(example, new) | register(names, registration(example, new))
         title = f"Add {names.words.plural}"
+        omitted = left_out(example, names, texts)
         _apply(texts, title, lambda: autogenerate(title), dry_run=dry_run)
+        for one in omitted:
+            typer.echo(f"left out: {one}")
 
 
 @cli.command()
@@ -79,7 +83,7 @@ def remove(name: Name, *, plural: Plural = "", dry_run: DryRun = False) -> None:
     """Remove a resource, with its table."""
     with _plain_errors():
         old = Names.parse(name, plural)
-        _require_removable(old)
+        _require_unused(old, "Remove that first.")
         shared = {path: module.code for path, module in unregister(old).items()}
         texts = dict.fromkeys(files(old)) | shared | keep_example(old)
         added, removed = f"Add {old.words.plural}", f"Remove {old.words.plural}"
@@ -98,7 +102,7 @@ def rename(
     """Rename a resource, and its table with all rows."""
     with _plain_errors():
         old, new = Names.parse(name, plural), Names.parse(new_name, new_plural)
-        _require_removable(old)
+        _require_unused(old, "A rename does not follow that: do it by hand.")
         _require(files(new), exist=False)
         title = f"Rename {old.words.plural} to {new.words.plural}"
         _apply(
@@ -183,12 +187,12 @@ def _is_owned(names: Names) -> bool:
     return table == "OWNED"
 
 
-def _require_removable(names: Names) -> None:
+def _require_unused(names: Names, advice: str) -> None:
     """Reject a resource that does not exist, or that other code uses."""
     _require(files(names), exist=True)
     if users := find_references(names):
         paths = ", ".join(map(str, users))
-        message = f"{paths} would break: {names.words.plural} are used there. Remove that first."
+        message = f"{paths} would break: {names.words.plural} are used there. {advice}"
         raise ResourceError(message)
 
 

@@ -143,12 +143,11 @@ def add_to_endpoints(endpoints: cst.Module, new: Resource) -> cst.Module:
     """Document the errors of writing."""
     missing = [f"{parent.camel}NotFoundError" for parent in new.parents]
     taken = [_error_name(new, field) for field in new.unique]
-    role = ["SuperuserRequiredError"] * (not new.is_owned)
     checked = [*missing, *taken]
     errors = {
-        "create": [*role, *checked, *["ConcurrentChangeError"] * bool(checked)],
-        "update": [*role, *checked],
-        "delete": [*role, *["StillReferencedError"] * bool(role)],
+        "create": [*checked, *["ConcurrentChangeError"] * bool(checked)],
+        "update": checked,
+        "delete": ["StillReferencedError"] * (not new.is_owned),
     }
     for action in [action for action, names in errors.items() if names]:
         name = f"{action}_{new.names.singular}"

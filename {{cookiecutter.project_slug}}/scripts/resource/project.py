@@ -174,6 +174,16 @@ def _with_test_data(module: cst.Module, fields: list[Field]) -> cst.Module:
     return module
 
 
+def left_out(example: Example, new: Names, texts: Files) -> list[str]:
+    """Return what a copy has not: tests of owners, and constraints of other fields."""
+    model, *_, tests = [path.read_text(encoding="utf-8") for path in example.paths]
+    model_file, *_, tests_file = files(new)
+    renamer, copied = Renamer(example.names, new), texts[tests_file] or ""
+    names = [renamer.rename(name) for name in re.findall(r"def (test_\w+)", tests)]
+    constraints = "__table_args__" in model and "__table_args__" not in (texts[model_file] or "")
+    return ["__table_args__"] * constraints + [n for n in names if f"def {n}(" not in copied]
+
+
 class Registration(NamedTuple):
     """What names a resource in the files that name every one, besides imports."""
 
@@ -183,8 +193,11 @@ class Registration(NamedTuple):
     operations: str = ""  # in the table of permissions, besides those of every resource
 
 
-def registration(new: Resource) -> Registration:
-    """Return the registration of a new resource; it has seeds unless it needs others' objects."""
+def registration(example: Example, new: Resource) -> Registration:
+    """Return the registration of a new resource; it has seeds unless it needs others' objects.
+
+    Operations that a team has added are permitted as those of the example, unless roles differ.
+    """
     name, body = new.names.camel, code.required_body(new.fields)
     bodies = ", ".join(code.bodies(new.fields)).replace(" 100%", "")  # which tests need
     role = "" if new.is_owned else ", by_admin=True"
@@ -192,10 +205,13 @@ def registration(new: Resource) -> Registration:
     values = f'("{new.names.path}", {body})'
     if not new.is_owned:
         values = f'Shared("{new.names.path}", {body}, {name}Service, {name}Create)'
+    operations = find_elements(_read(AUTHORIZATION), "TABLE", partial(_is_operation, example.names))
+    has_same_roles = example.is_owned == new.is_owned
     return Registration(
         "OWNED" if new.is_owned else "SHARED",
         f'"{new.names.singular}_id": {values}',
         "" if new.parents else seed,
+        Renamer(example.names, new.names).rename(", ".join(operations)) * has_same_roles,
     )
 
 

@@ -77,13 +77,22 @@ def replace_fields(module: cst.Module, class_name: str, fields: Iterable[str]) -
 
     def replace(definition: cst.ClassDef) -> cst.ClassDef:
         statements = list(definition.body.body)
-        own = [s for s in statements if name_of(s).strip("_") not in {*COMMON, "tablename", ""}]
+        own = [s for s in statements if _is_field(s)]
         at = statements.index(own[0]) if own else 1  # after the docstring
         kept = [s for s in statements if s not in own]
         body = definition.body.with_changes(body=[*kept[:at], *new, *kept[at:]])
         return definition.with_changes(body=body)
 
     return _edit(module, class_name, replace)
+
+
+def _is_field(statement: cst.CSTNode) -> bool:
+    """Return whether this is an attribute that not every resource has, or is about such ones."""
+    is_annotated = matchers.SimpleStatementLine([matchers.AnnAssign()])
+    name = name_of(statement)
+    return name == "__table_args__" or (
+        matchers.matches(statement, is_annotated) and name not in COMMON
+    )
 
 
 def append(module: cst.Module, code: str, *, before: str = "") -> cst.Module:
@@ -141,22 +150,29 @@ class _Docstrings(matchers.MatcherDecoratableTransformer):
         return node.with_changes(body=self._body(node))
 
     def _body(self, node: cst.ClassDef | cst.FunctionDef) -> cst.BaseSuite:
-        text = self.texts.get(node.name.value)
-        if text is None or node.get_docstring() is None:
+        text, old = self.texts.get(node.name.value), node.get_docstring()
+        if text is None or old is None:
             return node.body
-        return node.body.with_changes(body=[_docstring(text), *node.body.body[1:]])
+        return node.body.with_changes(body=[_docstring(text, old), *node.body.body[1:]])
 
 
-def _docstring(text: str) -> cst.BaseStatement:
-    return cst.parse_statement(f'"""{text}"""')
+def _docstring(text: str, old: str) -> cst.BaseStatement:
+    """Return a docstring with another first paragraph, and those of the old one that still hold."""
+    first, *others = old.split("\n\n")
+    kept = [paragraph for paragraph in others if "owner" not in paragraph]
+    docstring = "\n\n".join([text.format(first), *kept]) + "\n" * bool(kept)
+    return cst.parse_statement(f'"""{docstring}"""')
 
 
 def set_docstrings(module: cst.Module, texts: Mapping[str, str]) -> cst.Module:
-    """Replace the docstrings of classes and functions by their names, and "" of the module."""
-    module = module.visit(_Docstrings(texts))
-    if "" not in texts or module.get_docstring() is None:
+    """Replace the first paragraph of docstrings by the name of what they document.
+
+    That of the module is "", and `{}` in a text is the former paragraph.
+    """
+    module, old = module.visit(_Docstrings(texts)), module.get_docstring()
+    if "" not in texts or old is None:
         return module
-    return module.with_changes(body=[_docstring(texts[""]), *module.body[1:]])
+    return module.with_changes(body=[_docstring(texts[""], old), *module.body[1:]])
 
 
 class _FunctionEdit(cst.CSTTransformer):
@@ -213,12 +229,14 @@ def add_responses(module: cst.Module, endpoint: str, errors: Iterable[str]) -> c
 
 def _with_errors(documented: cst.BaseExpression | None, errors: Iterable[str]) -> Any:  # noqa: ANN401 - an expression
     code = cst.Module([]).code_for_node
+    old: list[str] = []
     if isinstance(documented, cst.Call) and code(documented.func) == "problems":
         arguments = [a.with_changes(comma=cst.MaybeSentinel.DEFAULT) for a in documented.args]
-        names = dict.fromkeys([*map(code, arguments), *errors])
-        return cst.parse_expression(f"problems({', '.join(names)})")
-    added = f"problems({', '.join(errors)})"
-    return cst.parse_expression(f"{code(documented)} | {added}" if documented else added)
+        old = list(map(code, arguments))
+    elif documented:
+        message = f"These responses are not problems(…): {code(documented)}. Copy another resource."
+        raise ResourceError(message)
+    return cst.parse_expression(f"problems({', '.join(dict.fromkeys([*old, *errors]))})")
 
 
 def replace_aliases(module: cst.Module, aliases: Iterable[str]) -> cst.Module:
@@ -243,18 +261,39 @@ def edit_elements(
         old = _collection(line)
         first, last = "{}" if isinstance(old, cst.Dict) else "[]"
         added = cst.parse_expression(f"{first}{', '.join(new)}{last}")
-        kept = [e for e in old.elements if keep(module.code_for_node(_key(e)).strip("\"'"))]
+        kept = _kept(old.elements, lambda e: keep(module.code_for_node(_key(e)).strip("\"'")))
         if len(kept) == len(old.elements) and not getattr(added, "elements", ()):
             return line
         elements = [*kept, *getattr(added, "elements", ())]
         end = old.elements[-1].comma if old.elements else cst.MaybeSentinel.DEFAULT
-        commas = [*[cst.Comma()] * len(elements[1:]), end]
+        commas = [e.comma if isinstance(e.comma, cst.Comma) else cst.Comma() for e in elements]
         separated = [
-            e.with_changes(comma=comma) for e, comma in zip(elements, commas, strict=False)
+            e.with_changes(comma=comma)
+            for e, comma in zip(elements, [*commas[:-1], end], strict=False)
         ]
         return _assign(line, old.with_changes(elements=separated))
 
     return _edit(module, name, edit)
+
+
+def _kept(elements: Iterable[Any], is_kept: Callable[[Any], bool]) -> list[Any]:
+    """Return the kept elements, with the comments that stood after those that are not."""
+    kept: list[Any] = []
+    for element in elements:
+        if is_kept(element):
+            kept.append(element)
+        elif kept and (lines := _lines_after(element)) and _lines_after(kept[-1]) is not None:
+            space = kept[-1].comma.whitespace_after
+            space = space.with_changes(empty_lines=[*space.empty_lines, *lines])
+            comma = kept[-1].comma.with_changes(whitespace_after=space)
+            kept[-1] = kept[-1].with_changes(comma=comma)
+    return kept
+
+
+def _lines_after(element: Any) -> list[cst.EmptyLine] | None:  # noqa: ANN401 - an element
+    """Return the lines with comments after the comma of an element, if it ends its line."""
+    space = getattr(element.comma, "whitespace_after", None)
+    return list(space.empty_lines) if isinstance(space, cst.ParenthesizedWhitespace) else None
 
 
 def find_elements(module: cst.Module, name: str, is_wanted: Callable[[str], bool]) -> list[str]:

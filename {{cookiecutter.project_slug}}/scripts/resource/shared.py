@@ -14,6 +14,7 @@ from libcst import matchers as m
 from scripts.resource.names import Names, ResourceError, article
 from scripts.resource.rewrite import (
     add_imports,
+    add_responses,
     append,
     append_method,
     edit_elements,
@@ -30,6 +31,50 @@ LEFT_OVER = re.compile(r".*\b(owner|owner_id|is_superuser|user_id|as_bob|make_us
 # Tests of what only an owner may do, or of what is deleted with the user.
 TESTS_OF_OWNERS = re.compile(r"\b(as_bob|owner_id|make_user|CONFIRMED)\b")
 
+# `QUERIES[user.is_superuser]`.
+CHOSEN = m.Subscript(
+    value=m.SaveMatchedNode(m.Name(), "queries"),
+    slice=[m.SubscriptElement(m.Index(m.Attribute(attr=m.Name("is_superuser"))))],
+)
+# `{True: query, False: query.where(Item.owner_id == bindparam("user_id"))}`.
+OF_OWNER = m.Comparison(
+    m.Attribute(attr=m.Name("owner_id")),
+    [m.ComparisonTarget(m.Equal(), m.Call(m.Name("bindparam")))],
+)
+OWN = m.Call(
+    m.Attribute(m.SaveMatchedNode(m.DoNotCare(), "restricted"), m.Name("where")),
+    [m.Arg(OF_OWNER)],
+)
+BY_ROLE = m.Dict(
+    [
+        m.DictElement(m.Name("True"), m.SaveMatchedNode(m.DoNotCare(), "all")),
+        m.DictElement(m.Name("False"), OWN),
+    ]
+)
+# `{role: f(query) for role, query in QUERIES.items()}`.
+DERIVED = m.DictComp(
+    key=m.SaveMatchedNode(m.Name(), "role"),
+    value=m.SaveMatchedNode(m.Call(), "all"),
+    for_in=m.CompFor(
+        target=m.Tuple([m.Element(), m.Element(m.SaveMatchedNode(m.Name(), "query"))]),
+        iter=m.Call(m.Attribute(m.SaveMatchedNode(m.Name(), "queries"), m.Name("items"))),
+        ifs=[],
+    ),
+)
+# `Mapping[bool, T]`.
+MAPPING = m.Subscript(
+    m.Name("Mapping"),
+    [
+        m.SubscriptElement(m.Index(m.Name("bool"))),
+        m.SubscriptElement(m.Index(m.SaveMatchedNode(m.DoNotCare(), "type"))),
+    ],
+)
+# `db.scalar(query, values)` or `paginate(db, query, page, sort, values)`.
+EXECUTION = m.Call(
+    m.Name("paginate") | m.Attribute(attr=m.Name("scalar") | m.Name("scalars") | m.Name("execute")),
+    [m.AtLeastN(m.Arg(), n=1)],
+)
+
 
 def without_owner(modules: list[cst.Module], new: Names) -> list[cst.Module]:
     """Return model, schemas, service, endpoints and tests of a resource without its owner.
@@ -44,20 +89,16 @@ def without_owner(modules: list[cst.Module], new: Names) -> list[cst.Module]:
         remove_attributes(model, new.camel, {"owner", "owner_id"}),
         schemas,
         _without_owner(service, new),
-        endpoints,
+        _with_forbidden(endpoints, new),
         _tests_of_superusers(tests),
     ]
     changed = [set_docstrings(*edit) for edit in zip(changed, _docstrings(new), strict=True)]
     for module in changed:
         if left := LEFT_OVER.search(module.code):
             raise _not_understood(left[0])
+    model, schemas, service, endpoints, tests = changed
     readers = _TEST_OF_READERS.substitute(name=new.singular, path=new.path)
-    return [
-        *changed[:2],
-        _for_superusers(changed[2], new),
-        changed[3],
-        append(changed[4], readers),
-    ]
+    return [model, schemas, _for_superusers(service, new), endpoints, append(tests, readers)]
 
 
 def _not_understood(code: str) -> ResourceError:
@@ -65,7 +106,10 @@ def _not_understood(code: str) -> ResourceError:
 
 
 def _docstrings(new: Names) -> list[dict[str, str]]:
-    """Return those that say what an owner may do, by the names of classes and functions."""
+    """Return first paragraphs that say what an owner may do, by the names of what they document.
+
+    `{}` is the former one.
+    """
     singular, plural = new.words
     one, title = f"{article('a', singular)} {singular}", plural.capitalize()
     return [
@@ -81,11 +125,21 @@ def _docstrings(new: Names) -> list[dict[str, str]]:
             "": f"Endpoints of {plural}: every user reads, and superusers write.",
             f"list_{new.plural}": f"List {plural}.",
             f"create_{new.singular}": f"Create {one}. Requires a superuser.",
-            f"update_{new.singular}": f"Update {one}. Requires a superuser.",
-            f"delete_{new.singular}": f"Delete {one}. Requires a superuser.",
+            f"update_{new.singular}": "{} Requires a superuser.",
+            f"delete_{new.singular}": "{} Requires a superuser.",
         },
         {"": f"{title}: read by every user, written by superusers, filtered and sorted."},
     ]
+
+
+def _with_forbidden(endpoints: cst.Module, new: Names) -> cst.Module:
+    """Document the error of a user who is no superuser, where methods are called that raise it."""
+    for function in [s for s in endpoints.body if isinstance(s, cst.FunctionDef)]:
+        code = _code(function)
+        called = set(re.findall(rf"\b{new.plural}\.(\w+)\(", code))
+        if called - READING or "lock=True" in code:
+            endpoints = add_responses(endpoints, function.name.value, ["SuperuserRequiredError"])
+    return endpoints
 
 
 def _without_owner(service: cst.Module, new: Names) -> cst.Module:
@@ -102,23 +156,28 @@ def _visited(function: cst.FunctionDef, edit: cst.CSTTransformer) -> cst.Functio
 
 
 class _WithoutUserId(m.MatcherDecoratableTransformer):
-    """Removes the value of a query's parameter, and the dictionary of values if it is empty."""
+    """Removes the value of a parameter of queries, and the values if there are no others."""
 
+    @m.leave(m.Assign(value=m.Dict() | m.Tuple()))
+    def _edit_values(self, _before: cst.Assign, values: cst.Assign) -> cst.Assign:
+        return cst.ensure_type(values.visit(_WithoutRow()), cst.Assign)
+
+    @m.leave(EXECUTION)
+    def _edit_arguments(self, before: cst.Call, call: cst.Call) -> cst.Call:
+        *others, values = call.args
+        if not m.matches(values, m.Arg(m.Dict(), keyword=None)):
+            return call
+        edited = cst.ensure_type(values.visit(_WithoutRow()), cst.Arg)
+        kept = [*others, edited] if cst.ensure_type(edited.value, cst.Dict).elements else others
+        return call.with_changes(args=_without_last_comma(before.args, kept))
+
+
+class _WithoutRow(m.MatcherDecoratableTransformer):
     @m.leave(m.Dict())
-    def _edit_values(self, _before: cst.Dict, values: cst.Dict) -> cst.Dict:
+    def _edit_rows(self, _before: cst.Dict, values: cst.Dict) -> cst.Dict:
         of_user = m.DictElement(m.SimpleString('"user_id"'))
         kept = [row for row in values.elements if not m.matches(row, of_user)]
         return values.with_changes(elements=_without_last_comma(values.elements, kept))
-
-    @m.leave(m.Call())
-    def _edit_arguments(self, before: cst.Call, call: cst.Call) -> cst.Call:
-        emptied = m.Arg(m.Dict(elements=[]))
-        kept = [
-            argument
-            for old, argument in zip(before.args, call.args, strict=True)
-            if m.matches(old, emptied) or not m.matches(argument, emptied)
-        ]
-        return call.with_changes(args=_without_last_comma(call.args, kept))
 
 
 class _WithoutOwnerId(m.MatcherDecoratableTransformer):
@@ -144,20 +203,35 @@ def _without_last_comma(before: Sequence[Any], after: Sequence[Any]) -> Sequence
 
 
 def _for_superusers(service: cst.Module, new: Names) -> cst.Module:
-    """Return the service whose methods require a superuser, except those that read."""
+    """Return the service that requires a superuser for all but reading.
+
+    Whoever locks a row is about to change it, in a method or elsewhere.
+    """
+    named = m.FunctionDef(m.OneOf(*map(m.Name, READING)))
+    reading = " ".join(map(_code, m.findall(service, named)))
 
     def check(method: cst.FunctionDef) -> cst.FunctionDef:
-        if method.name.value.startswith("_") or method.name.value in READING:
+        name, is_locking = method.name.value, "lock=True" in _code(method)
+        if name == "get_by_id" and m.findall(method.params, m.Param(m.Name("lock"))):
+            return _with_first(method, "if lock:\n    self._require_superuser()")
+        if name.startswith("_") or name in READING or is_locking:
             return method
-        first = cst.parse_statement("self._require_superuser()")
-        statements = list(method.body.body)
-        at = 1 if method.get_docstring() is not None else 0
-        body = method.body.with_changes(body=[*statements[:at], first, *statements[at:]])
-        return method.with_changes(body=body)
+        if method.decorators or f"self.{name}" in reading:
+            raise _not_understood(_code(method))
+        return _with_first(method, "self._require_superuser()")
 
     service = edit_methods(service, f"{new.camel}Service", check)
     service = append_method(service, f"{new.camel}Service", _REQUIRE_SUPERUSER)
     return add_imports(service, "from app.core.exceptions import SuperuserRequiredError")
+
+
+def _with_first(method: cst.FunctionDef, code: str) -> cst.FunctionDef:
+    """Insert a statement after the docstring of a method."""
+    if not isinstance(method.body, cst.IndentedBlock):
+        raise _not_understood(_code(method))
+    at = 1 if method.get_docstring() is not None else 0
+    statements = [*method.body.body[:at], cst.parse_statement(code), *method.body.body[at:]]
+    return method.with_changes(body=method.body.with_changes(body=statements))
 
 
 _REQUIRE_SUPERUSER = """
@@ -167,63 +241,31 @@ def _require_superuser(self) -> None:
 """
 
 
-# `QUERIES[user.is_superuser]`.
-CHOSEN = m.Subscript(
-    value=m.SaveMatchedNode(m.Name(), "queries"),
-    slice=[m.SubscriptElement(m.Index(m.Attribute(attr=m.Name("is_superuser"))))],
-)
-# `{True: query, False: query.where(Item.owner_id == bindparam("user_id"))}`.
-OF_OWNER = m.Comparison(
-    m.Attribute(attr=m.Name("owner_id")),
-    [m.ComparisonTarget(m.Equal(), m.Call(m.Name("bindparam")))],
-)
-OWN = m.Call(
-    m.Attribute(m.SaveMatchedNode(m.DoNotCare(), "restricted"), m.Name("where")),
-    [m.Arg(OF_OWNER)],
-)
-BY_ROLE = m.Dict(
-    [
-        m.DictElement(m.Name("True"), m.SaveMatchedNode(m.DoNotCare(), "all")),
-        m.DictElement(m.Name("False"), OWN),
-    ]
-)
-# `{role: f(query) for role, query in QUERIES.items()}`.
-DERIVED = m.DictComp(
-    value=m.SaveMatchedNode(m.Call(), "all"),
-    for_in=m.CompFor(
-        target=m.Tuple([m.Element(), m.Element(m.SaveMatchedNode(m.Name(), "query"))]),
-        iter=m.Call(m.Attribute(m.SaveMatchedNode(m.Name(), "queries"), m.Name("items"))),
-    ),
-)
-# `Mapping[bool, T]`.
-MAPPING = m.Subscript(
-    m.Name("Mapping"),
-    [
-        m.SubscriptElement(m.Index(m.Name("bool"))),
-        m.SubscriptElement(m.Index(m.SaveMatchedNode(m.DoNotCare(), "type"))),
-    ],
-)
-
-
 def _with_one_query(service: cst.Module) -> cst.Module:
     """Replace queries by role with that of superusers, who see all."""
     names = {_code(found["queries"]) for found in m.extractall(service, CHOSEN)}
+    replaced: set[str] = set()
     statements: list[Any] = []
     for statement in reversed(service.body):  # what is derived comes after its source
         if isinstance(statement, cst.SimpleStatementLine) and name_of(statement) in names:
             value, source = _query_of_all(statement)
             names |= source
+            replaced.add(name_of(statement))
             statements.append(_assignment(statement, value))
         else:
             statements.append(statement)
     service = service.with_changes(body=statements[::-1])
-    return service.visit(_Unchosen())
+    return service.visit(_Unchosen(replaced))
 
 
 class _Unchosen(m.MatcherDecoratableTransformer):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = names
+
     @m.leave(CHOSEN)
-    def _use_queries(self, _before: cst.Subscript, chosen: cst.Subscript) -> cst.BaseExpression:
-        return chosen.value
+    def _use_query(self, _before: cst.Subscript, chosen: cst.Subscript) -> cst.BaseExpression:
+        return chosen.value if _code(chosen.value) in self.names else chosen
 
 
 def _query_of_all(line: cst.SimpleStatementLine) -> tuple[str, set[str]]:
@@ -234,7 +276,8 @@ def _query_of_all(line: cst.SimpleStatementLine) -> tuple[str, set[str]]:
             return _code(found["all"]), set()
     elif found := _extract(value, DERIVED):
         query = m.replace(found["all"], m.Name(found["query"].value), found["queries"])
-        return _code(query), {found["queries"].value}
+        if not m.findall(query, m.Name(found["role"].value)):
+            return _code(query), {found["queries"].value}
     raise _not_understood(_code(line))
 
 
