@@ -31,9 +31,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def in_a_group(value: str, *marks: pytest.MarkDecorator) -> object:
-    """Return a parameter whose tests run on one worker."""
-    return pytest.param(value, marks=[pytest.mark.xdist_group(value), *marks])
+def in_a_group(module: str, value: str, *marks: pytest.MarkDecorator) -> object:
+    """Return a parameter whose tests of a module run on one worker, which bakes once for them."""
+    return pytest.param(value, marks=[pytest.mark.xdist_group(f"{module} {value}"), *marks])
 
 
 def without_uv() -> str:

@@ -10,7 +10,7 @@ from tests.conftest import CHOICES
 from tests.projects import Project, in_a_group
 
 
-@pytest.fixture(params=[in_a_group(value) for value in CHOICES["database"]])
+@pytest.fixture(params=[in_a_group(__name__, value) for value in CHOICES["database"]])
 def project(request: pytest.FixtureRequest) -> Iterator[Project]:
     """Yield an installed project for each database."""
     with installed(request.param) as project:

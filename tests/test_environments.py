@@ -114,7 +114,7 @@ def test_suite_passes_on_every_other_python_in_any_folder_whatever_the_shell_exp
     assert f"Python {version}." in project.run("python", "--version")
 
 
-@pytest.mark.parametrize("database", [in_a_group("sqlite")])
+@pytest.mark.parametrize("database", [in_a_group(__name__, "sqlite")])
 def test_suite_passes_with_the_lowest_versions(bake: Bake, tmp_path: Path, database: str) -> None:
     folder = shutil.copytree(bake(database=database), tmp_path / "project")
 

@@ -63,7 +63,6 @@ def test_new_project_runs_on_a_fresh_machine(checkout: Path, machine: dict[str, 
     run(["make", "check"], project, machine)
 
 
-@pytest.mark.xdist_group("postgresql")  # one at a time: its server has a port
 def test_make_new_prompts_on_a_terminal(checkout: Path, machine: dict[str, str]) -> None:
     output = checkout.parent / "elsewhere"
     terminal = pexpect.spawn(

@@ -40,7 +40,7 @@ def apply(project: Editor, recipe: str) -> list[str]:
     return re.findall(r"^\+\+\+ b/(tests/test_\w+\.py)$", patch, re.MULTILINE)
 
 
-@pytest.mark.parametrize("installed", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("installed", [in_a_group(__name__, "sqlite")], indirect=True)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipe_applies_and_its_tests_pass(installed: Editor, recipe: str) -> None:
     tests = apply(installed, recipe)
@@ -52,7 +52,7 @@ def test_recipe_applies_and_its_tests_pass(installed: Editor, recipe: str) -> No
 
 @pytest.mark.more_edits
 @pytest.mark.parametrize(
-    "installed", [in_a_group(database) for database in CHOICES["database"]], indirect=True
+    "installed", [in_a_group(__name__, database) for database in CHOICES["database"]], indirect=True
 )
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_project_with_a_recipe_is_green(installed: Editor, recipe: str) -> None:

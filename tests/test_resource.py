@@ -91,7 +91,9 @@ MISTAKES = {
 }
 
 
-@pytest.fixture(scope="module", params=[in_a_group(value) for value in CHOICES["database"]])
+@pytest.fixture(
+    scope="module", params=[in_a_group(__name__, value) for value in CHOICES["database"]]
+)
 def project(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Editor]:
     """Yield an installed project for each database."""
     project = Editor(bake(database=request.param))
@@ -112,7 +114,7 @@ def _unchanged(project: Editor) -> Iterator[None]:
     assert project.run("git", "status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
 def test_mistakes_are_explained_and_change_nothing(project: Editor) -> None:
     for arguments, message in MISTAKES.items():
         with pytest.raises(AssertionError) as caught:
@@ -122,7 +124,7 @@ def test_mistakes_are_explained_and_change_nothing(project: Editor) -> None:
         assert "Traceback" not in str(caught.value)
 
 
-@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
 def test_dry_run_lists_what_would_be_written(project: Editor) -> None:
     listed = project.run("make", "resource", "name=order", "fields=a:int", "dry_run=1")
 
@@ -130,7 +132,7 @@ def test_dry_run_lists_what_would_be_written(project: Editor) -> None:
     assert "migration: Add orders" in listed
 
 
-@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
 def test_code_that_depends_on_the_owner_in_another_way_is_refused(project: Editor) -> None:
     command = (".venv/bin/python", "-m", "scripts.resource", "add", "tag", "a:int", "--no-owner")
     for edit in UNKNOWN:
@@ -146,7 +148,7 @@ def test_code_that_depends_on_the_owner_in_another_way_is_refused(project: Edito
     restore_files(project)
 
 
-@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
 def test_every_method_that_may_write_requires_a_superuser_if_there_is_no_owner(
     project: Editor,
 ) -> None:
@@ -254,7 +256,7 @@ def restore(project: Editor) -> None:
     project.run("make", "migrate")
 
 
-@pytest.mark.parametrize("project", [in_a_group("sqlite")], indirect=True)
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
 def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) -> None:
     project.run("make", "resource", "name=order", "fields=label:str:unique done:bool")
     project.run("make", "remove-resource", "name=item")  # unique fields: orders are not copied

@@ -54,7 +54,9 @@ asyncio.run(main())
 ANN: dict[str, Any] = {"email": "ann@example.com", "full_name": "Ann", "password": PASSWORD}
 
 
-@pytest.fixture(scope="module", params=[in_a_group(value) for value in CHOICES["database"]])
+@pytest.fixture(
+    scope="module", params=[in_a_group(__name__, value) for value in CHOICES["database"]]
+)
 def project(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Project]:
     """Yield an installed project for each database."""
     project = Project(bake(database=request.param))

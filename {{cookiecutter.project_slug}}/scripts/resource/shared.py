@@ -211,14 +211,16 @@ def _for_superusers(service: cst.Module, new: Names) -> cst.Module:
     reading = " ".join(map(_code, m.findall(service, named)))
 
     def check(method: cst.FunctionDef) -> cst.FunctionDef:
-        name, is_locking = method.name.value, "lock=True" in _code(method)
+        name = method.name.value
         if name == "get_by_id" and m.findall(method.params, m.Param(m.Name("lock"))):
             return _with_first(method, "if lock:\n    self._require_superuser()")
-        if name.startswith("_") or name in READING or is_locking:
+        if name.startswith("_") or name in READING:
             return method
         if method.decorators or f"self.{name}" in reading:
             raise _not_understood(_code(method))
-        return _with_first(method, "self._require_superuser()")
+        statements = method.body.body[bool(method.get_docstring()) :]
+        is_locking = "lock=True" in "".join(map(_code, statements[:1]))
+        return method if is_locking else _with_first(method, "self._require_superuser()")
 
     service = edit_methods(service, f"{new.camel}Service", check)
     service = append_method(service, f"{new.camel}Service", _REQUIRE_SUPERUSER)
@@ -229,7 +231,7 @@ def _with_first(method: cst.FunctionDef, code: str) -> cst.FunctionDef:
     """Insert a statement after the docstring of a method."""
     if not isinstance(method.body, cst.IndentedBlock):
         raise _not_understood(_code(method))
-    at = 1 if method.get_docstring() is not None else 0
+    at = bool(method.get_docstring())
     statements = [*method.body.body[:at], cst.parse_statement(code), *method.body.body[at:]]
     return method.with_changes(body=method.body.with_changes(body=statements))
 
@@ -254,18 +256,15 @@ def _with_one_query(service: cst.Module) -> cst.Module:
             statements.append(_assignment(statement, value))
         else:
             statements.append(statement)
-    service = service.with_changes(body=statements[::-1])
-    return service.visit(_Unchosen(replaced))
+    if unknown := names - replaced:
+        raise _not_understood(", ".join(sorted(unknown)))
+    return service.with_changes(body=statements[::-1]).visit(_Unchosen())
 
 
 class _Unchosen(m.MatcherDecoratableTransformer):
-    def __init__(self, names: set[str]) -> None:
-        super().__init__()
-        self.names = names
-
     @m.leave(CHOSEN)
     def _use_query(self, _before: cst.Subscript, chosen: cst.Subscript) -> cst.BaseExpression:
-        return chosen.value if _code(chosen.value) in self.names else chosen
+        return chosen.value
 
 
 def _query_of_all(line: cst.SimpleStatementLine) -> tuple[str, set[str]]:
