@@ -17,10 +17,10 @@ help: ## Print this list
 new: $(UV) ## Generate a project beside this checkout, or in OUTPUT= (ANSWERS="database=postgresql ci=none")
 	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK) $(ANSWERS)
 
-test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edit them (15 minutes)
+test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edit them (22 minutes)
 	$(UV) run pytest -n auto -m "not more_edits"
 
-test-edits: $(UV) ## Try each edit alone (25 minutes); `make test` makes all of them together
+test-edits: $(UV) ## Try each edit and recipe alone (45 minutes); `make test` makes all of them together
 	$(UV) run pytest -n auto -m more_edits
 
 bench: $(UV) ## Measure the speed of the service, on PostgreSQL or DATABASE=sqlite (9 minutes)

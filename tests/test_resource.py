@@ -1,4 +1,7 @@
-"""Resources by command: generated, served and called, and removed without a trace."""
+"""Resources by command: generated, served and called, and removed without a trace.
+
+`make test-edits` also generates requests to them, from the OpenAPI document.
+"""
 
 import re
 from collections.abc import Iterator
@@ -185,9 +188,7 @@ def test_failure_halfway_leaves_the_files_as_they_were(project: Editor) -> None:
 
 
 def test_resources_are_green_and_are_removed_without_a_trace(project: Editor) -> None:
-    for name, fields in RESOURCES.items():
-        owner = f"owner={OWNER[name]}"
-        project.run("make", "resource", f"name={name}", f"fields={fields}", owner)
+    add_resources(project)
 
     if (project.folder / "app.db").exists():  # the code is the same for both databases
         project.run("make", "check")
@@ -197,6 +198,28 @@ def test_resources_are_green_and_are_removed_without_a_trace(project: Editor) ->
 
     with pytest.raises(AssertionError, match=r"order_line_service.py would break: orders are used"):
         project.run("make", "remove-resource", "name=order")
+    remove_resources(project)
+
+
+@pytest.mark.more_edits
+def test_generated_requests_to_resources_get_documented_responses(project: Editor) -> None:
+    add_resources(project)
+
+    names = ("-k", "orders or stories or lines")
+    project.run(".venv/bin/pytest", "-q", "-n", "0", "tests/slow/test_contract.py", *names)
+
+    remove_resources(project)
+
+
+def add_resources(project: Editor) -> None:
+    """Add all resources by command."""
+    for name, fields in RESOURCES.items():
+        owner = f"owner={OWNER[name]}"
+        project.run("make", "resource", f"name={name}", f"fields={fields}", owner)
+
+
+def remove_resources(project: Editor) -> None:
+    """Remove them, those first that refer to others."""
     for name in reversed(RESOURCES):
         project.run("make", "remove-resource", f"name={name}")
 

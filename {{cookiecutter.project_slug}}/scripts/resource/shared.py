@@ -205,7 +205,7 @@ def _without_last_comma(before: Sequence[Any], after: Sequence[Any]) -> Sequence
 def _for_superusers(service: cst.Module, new: Names) -> cst.Module:
     """Return the service that requires a superuser for all but reading.
 
-    Whoever locks a row is about to change it, in a method or elsewhere.
+    A row is locked to be changed, in a method of the service or elsewhere.
     """
     named = m.FunctionDef(m.OneOf(*map(m.Name, READING)))
     reading = " ".join(map(_code, m.findall(service, named)))
