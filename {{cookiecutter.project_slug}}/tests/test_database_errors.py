@@ -105,6 +105,7 @@ async def test_wrong_sql_is_a_500(client: AsyncClient, monkeypatch: pytest.Monke
         (IntegrityError("INSERT", {}, DriverError("23502")), 500),
         (IntegrityError("INSERT", {}, Exception("NOT NULL")), 500),
         (IntegrityError("INSERT", {}, DriverError("", "SQLITE_CONSTRAINT_UNIQUE")), 409),
+        (IntegrityError("INSERT", {}, DriverError("", "SQLITE_CONSTRAINT_TRIGGER")), 500),
         (OperationalError("INSERT", {}, DriverError("", "SQLITE_READONLY")), 500),
         (OperationalError("INSERT", {}, DriverError("", "SQLITE_BUSY")), 503),
         *(
