@@ -14,6 +14,7 @@ CONNECTIONS = 64  # at most
 ITEMS = 1_000  # of the user who sends the requests
 OTHER_ITEMS = 200_000  # of another user, for pages far behind the first one
 ANN, BEN = "ann@example.com", "ben@example.com"
+CLEO = "cleo@example.com"  # logs in: the oldest sessions of a user end
 INSERT_ITEMS = """
 import asyncio, sys
 from datetime import timedelta
@@ -63,10 +64,10 @@ class Data:
     def __init__(self, project: Project, url: str) -> None:
         """Fill the database through a running service."""
         with httpx2.Client(base_url=f"{url}/api/v1", timeout=60) as client:
-            ids = [self._register(client, email) for email in (ANN, BEN)]
+            ids = [self._register(client, email) for email in (ANN, BEN, CLEO)]
             self.sessions = new_sessions(url, CONNECTIONS)
             self.other = _log_in(client, BEN)
-            for user_id, count in zip(ids, (ITEMS, OTHER_ITEMS), strict=True):
+            for user_id, count in zip(ids, (ITEMS, OTHER_ITEMS, 0), strict=True):
                 project.run("python", "-c", INSERT_ITEMS, str(user_id), str(count))
             headers = {"Authorization": f"Bearer {self.token}"}
             items = client.get("/items/", headers=headers).json()
@@ -122,7 +123,7 @@ class Data:
 
     def log_in(self) -> str:
         """Return a login."""
-        return form("/api/v1/auth/login", username=ANN, password=PASSWORD)
+        return form("/api/v1/auth/login", username=CLEO, password=PASSWORD)
 
     def refresh(self, number: int) -> str:
         """Return the refresh of a session."""
