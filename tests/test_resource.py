@@ -56,6 +56,26 @@ METHODS = """
     async def import_all(self) -> None:
         print(self.STATES[True])
 """
+ENDPOINTS = "app/api/v1/endpoints/items.py"
+# What a team has added to items, and every copy must have.
+ADDED = [
+    (
+        "app/schemas/item.py",
+        '    """An item."""\n',
+        '    model_config = ConfigDict(title="Thing")\n',
+    ),
+    (ENDPOINTS, 'patch(\n    "/{item_id}",', "\n    dependencies=[Depends(get_client_ip)],"),
+    (ENDPOINTS, "    responses=problems(ItemNotFoundError", ", UserNotFoundError"),
+    (ENDPOINTS, '"""Update an item.', "\n\n    Carefully.\n    "),
+]
+ARCHIVE = """
+
+@router.post("/{item_id}/archive", status_code=204, responses=problems(ItemNotFoundError))
+async def archive_item(item_id: Id, items: Items) -> None:
+    \"\"\"Archive an item.\"\"\"
+    await items.get_by_id(item_id)
+"""
+ROW = '"POST /items/{item_id}/archive": (None, (401, 204, 404, 404, 401, 204)),'
 OPEN = """
 
 @router.post("/{tag_id}/open", status_code=204, responses=problems(TagNotFoundError))
@@ -171,6 +191,41 @@ def test_every_method_that_may_write_requires_a_superuser_if_there_is_no_owner(
     assert "left out: test_superuser_updates_any_tag_and_its_owner_stays" in output
     project.run("make", "remove-resource", "name=tag")
     assert (project.folder / "scripts/seed.py").read_text() == seeds
+    restore_files(project)
+
+
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
+@pytest.mark.parametrize("owner", ["yes", "no"])
+def test_what_a_team_has_added_to_the_example_is_copied(project: Editor, owner: str) -> None:
+    for edit in ADDED:
+        project.after(*edit)
+    project.append(ENDPOINTS, ARCHIVE)
+    project.add_import("app/schemas/item.py", "from pydantic import ConfigDict")
+    project.add_import(ENDPOINTS, "from app.core.exceptions import UserNotFoundError")
+    project.add_import(ENDPOINTS, "from app.dependencies import get_client_ip")
+    add_row(project, ROW)
+    project.run("make", "resource", "name=tag", "fields=a:int", f"owner={owner}")
+
+    copied = ENDPOINTS.replace("items", "tags")
+    update = project.run("grep", "-A14", "@router.patch", copied)
+    assert "dependencies=[Depends(get_client_ip)]" in update
+    assert "Carefully." in update
+    assert re.search(r"TagNotFoundError,\s+UserNotFoundError,\s+Concurrent", update)
+    assert ("SuperuserRequiredError" in update) == (owner == "no")
+    assert 'title="Thing"' in (project.folder / "app/schemas/tag.py").read_text()
+    if owner == "no":  # the team decides what is permitted
+        add_row(project, ROW.replace("item", "tag").replace("404", "204"))
+    project.run(".venv/bin/pytest", "-q", "-n", "0", "tests/test_authorization.py")
+    project.run("make", "remove-resource", "name=tag")
+    restore_files(project)
+
+
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
+def test_documented_errors_that_are_not_listed_are_refused(project: Editor) -> None:
+    project.replace(ENDPOINTS, "problems(ItemNotFoundError, ConcurrentChangeError)", "ERRORS")
+    add = (".venv/bin/python", "-m", "scripts.resource", "add", "tag", "a:int", "--no-owner")
+    with pytest.raises(AssertionError, match=r"These responses are not problems\(…\): ERRORS"):
+        project.run(*add)
     restore_files(project)
 
 
