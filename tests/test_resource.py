@@ -38,6 +38,7 @@ OF_OWNER = 'Item.owner_id == bindparam("user_id")'
 # Edits of items that a copy without owner must not lose: file, text, its replacement.
 UNKNOWN = [
     (SERVICE, OF_OWNER, f"{OF_OWNER}, Item.title != 'Draft'"),
+    (SERVICE, "True: select(Item),", "True: select(Item).limit(9),"),
     (SERVICE, "await self.db.delete(", "print({'user_id': self.user.id}, "),
     (SERVICE, "if item is None:", "if item is None and not self.user.is_superuser:"),
     (SERVICE, "if item is None:", "log(extra={'user_id': self.user.id})\n        if item is None:"),
