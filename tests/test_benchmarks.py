@@ -21,7 +21,8 @@ def test_servers_answer_the_same_and_the_report_has_every_scenario(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(scenarios, "OTHER_ITEMS", 2_000)
-    monkeypatch.setattr(scenarios, "CONNECTIONS", 16)
+    monkeypatch.setattr(scenarios, "CONNECTIONS", 2)
+    monkeypatch.setattr(measure, "CLIENTS", 2)
     monkeypatch.setattr(measure, "DEPTHS", (0, 1_000))
     monkeypatch.setattr(measure, "ROUNDS", 1)
     monkeypatch.setattr(measure, "SECONDS", 0.1)

@@ -28,6 +28,7 @@ COMMANDS = {
 }
 ROUNDS = int(os.environ.get("ROUNDS", "8"))
 SECONDS = 1.0  # of one load
+CLIENTS = 16  # connections of one load
 STARTS = 5
 LOGINS = 8  # connections that log in without pause
 DEPTHS = (0, 1_000, 100_000)
@@ -117,9 +118,9 @@ class Bench:
         self,
         server: Server,
         scenario: Scenario,
-        connections: int = 16,
+        connections: int,
+        seconds: float,
         body: str = "",
-        seconds: float = SECONDS,
     ) -> tuple[Sample, str]:
         """Send requests without pause; return what they cost, and the body of the responses."""
         if scenario.is_chained:
@@ -164,7 +165,7 @@ def measure_scenarios(bench: Bench) -> None:
             body, samples = "", {name: list[Sample]() for name in scenario.servers or servers}
             for _ in range(ROUNDS):
                 for name, found in samples.items():
-                    sample, body = bench.load(servers[name], scenario, body=body)
+                    sample, body = bench.load(servers[name], scenario, CLIENTS, SECONDS, body)
                     found.append(sample)
             results.scenarios[scenario.name] = samples
             if scenario.goal:
@@ -180,7 +181,7 @@ def measure_connections(bench: Bench) -> None:
     with bench.serving(SERVICE) as service, bench.serving(CEILING) as ceiling:
         for count in (1, 4, 16, CONNECTIONS):
             bench.results.connections[count] = {
-                name: bench.load(server, scenario, count, seconds=3 * SECONDS)[0]
+                name: bench.load(server, scenario, count, 3 * SECONDS)[0]
                 for name, server in ((SERVICE, service), (CEILING, ceiling))
             }
 
@@ -194,7 +195,7 @@ def measure_under_logins(bench: Bench) -> None:
             wait = bench.start_client(server, scenarios["login"], LOGINS, "", seconds + 1)
             time.sleep(0.5)
             bench.results.under_logins[name], _ = bench.load(
-                server, scenarios["users/me"], LOGINS, seconds=seconds
+                server, scenarios["users/me"], LOGINS, seconds
             )
             wait()
 
@@ -270,5 +271,5 @@ def measure_workers(bench: Bench) -> None:
     scenario = bench.data.scenarios()[1]
     for count in (1, 2):
         with bench.serving(SERVICE, "--workers", str(count), cores=(2, 3)) as server:
-            sample, _ = bench.load(server, scenario, CONNECTIONS, seconds=3 * SECONDS)
+            sample, _ = bench.load(server, scenario, CONNECTIONS, 3 * SECONDS)
             bench.results.workers[count] = sample.rate
