@@ -60,7 +60,6 @@ def test_new_project_runs_on_a_fresh_machine(checkout: Path, machine: dict[str, 
         assert is_ready(server.url)
     output = run(["make", "test"], project, machine)
     assert " passed" in output
-    run(["make", "check"], project, machine)
 
 
 def test_make_new_prompts_on_a_terminal(checkout: Path, machine: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ SERVE = ("uvicorn", "app.main:app", "--port")
 RUN_BY_OTHER_TESTS = {
     "make dev": "test_make.py",
     "make test": "test_make.py",
-    "make check": "test_make.py",
+    "make check": "edits/test_edits.py",
     "make ci": "edits/test_edits.py",
     "make migration": "edits/test_edits.py",
     "make resource": "test_resource.py",
