@@ -154,6 +154,7 @@ def test_dry_run_lists_what_would_be_written(project: Editor) -> None:
 
     assert "write app/models/order.py" in listed
     assert "migration: Add orders" in listed
+    assert "query parameters of its fields: a_min, a_max, sort" in listed
 
 
 @pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
@@ -193,6 +194,25 @@ def test_every_method_that_may_write_requires_a_superuser_if_there_is_no_owner(
     project.run("make", "remove-resource", "name=tag")
     assert (project.folder / "scripts/seed.py").read_text() == seeds
     restore_files(project)
+
+
+@pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)
+def test_filters_that_select_everything_or_nothing_fail_their_tests(project: Editor) -> None:
+    fields = (
+        "total:decimal due:date? at:datetime? done:bool state:enum(on,off)? day:date time:datetime"
+    )
+    project.run("make", "resource", "name=order", f"fields={fields}")
+    service = project.folder / "app/services/order_service.py"
+    written = service.read_text()
+    for operator in ("==", "!="):
+        service.write_text(
+            re.sub("(lambda value: ).*", rf"\1Order.id {operator} Order.id,", written)
+        )
+        with pytest.raises(AssertionError) as caught:
+            project.run(".venv/bin/pytest", "-q", "-n", "0", "tests/test_orders.py", "-k", "filter")
+        failed = re.findall(r"FAILED \S+::test_orders_are_filtered", str(caught.value))
+        assert len(failed) == written.count("lambda value: "), failed
+    project.run("make", "remove-resource", "name=order")
 
 
 @pytest.mark.parametrize("project", [in_a_group(__name__, "sqlite")], indirect=True)

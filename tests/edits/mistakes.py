@@ -49,6 +49,15 @@ def sort_column_without_index(project: Editor) -> None:
     project.replace("app/schemas/item.py", '"-created_at"]', '"-created_at", "updated_at"]')
 
 
+def filter_without_condition(project: Editor) -> None:
+    """Add a filter, and forget what it selects."""
+    project.before(
+        "app/schemas/item.py",
+        "    created_after: Timestamp",
+        '    colour: SearchText | None = Field(None, description="Colour")\n',
+    )
+
+
 def service_that_imports_fastapi(project: Editor) -> None:
     """Raise an HTTPException in a service."""
     project.add_import("app/services/item_service.py", "from fastapi import HTTPException")
@@ -100,7 +109,11 @@ MISTAKES = [
         TEST.format("readme"),
         ("Section Settings of README.md", '| `COLOUR` | `"red"` | Colour of the logo |'),
     ),
-    Mistake(column_without_migration, "make test", ("run: make migration", " 1 failed")),
+    Mistake(
+        column_without_migration,
+        f"{TEST.format('migrations')} tests/test_items.py tests/test_users.py",
+        ("run: make migration", "\n1 failed"),
+    ),
     Mistake(
         required_column_without_server_default,
         "make migration m=Add",
@@ -110,6 +123,11 @@ MISTAKES = [
         sort_column_without_index,
         TEST.format("pagination"),
         ("give items.updated_at an index", "make migration"),
+    ),
+    Mistake(
+        filter_without_condition,
+        TEST.format("pagination"),
+        ("{'colour'}: CONDITIONS of app.services.item_service",),
     ),
     Mistake(
         service_that_imports_fastapi,

@@ -5,6 +5,8 @@ import re
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from enum import Enum
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Annotated, Any, Literal, get_args
 
 import pytest
@@ -14,6 +16,7 @@ from sqlalchemy import String, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app import services
 from app.api.pagination import Paging
 from app.api.routing import Router
 from app.db.base import Base, UTCDateTime, utc_now
@@ -327,3 +330,21 @@ async def test_every_sort_column_has_an_index(
             f"{path}?sort={sort}: give {table}.{column} an index, such as "
             "mapped_column(index=True), then run: make migration"
         )
+
+
+def filters_and_conditions() -> dict[str, tuple[set[str], set[str]]]:
+    """Return the filters and the conditions of each service that has both."""
+    found = {}
+    for module in iter_modules(services.__path__, f"{services.__name__}."):
+        names = vars(import_module(module.name))
+        schemas = [v for v in names.values() if isinstance(v, type) and issubclass(v, Filters)]
+        if schemas and "CONDITIONS" in names:
+            fields = {field for schema in schemas for field in schema.model_fields}
+            found[module.name] = (fields - {"sort"}, set(names["CONDITIONS"]))
+    return found
+
+
+@pytest.mark.parametrize(("service", "names"), filters_and_conditions().items())
+def test_every_filter_has_a_condition(service: str, names: tuple[set[str], set[str]]) -> None:
+    filters, conditions = names
+    assert filters == conditions, f"{filters ^ conditions}: CONDITIONS of {service} differs"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.resource.fields import Field, Resource, reject_ambiguous
+from scripts.resource.fields import Field, Resource, query_names, reject_ambiguous
 from scripts.resource.migration import autogenerate, migrate_back, rename_table
 from scripts.resource.names import Names, ResourceError
 from scripts.resource.project import (
@@ -76,6 +76,8 @@ def add(  # noqa: PLR0913 - options of a command
         _apply(texts, title, lambda: autogenerate(title), dry_run=dry_run)
         for one in omitted:
             typer.echo(f"left out: {one}")
+        typer.echo(f"query parameters of its fields: {', '.join(query_names(new.fields))}")
+        typer.echo(f"Describe {names.path} in README.md, section API.")
 
 
 @cli.command()

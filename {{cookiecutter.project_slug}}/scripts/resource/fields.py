@@ -1,7 +1,8 @@
 """Fields of a resource: parsed from the command line, and as code for each of its files."""
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -39,17 +40,24 @@ from app.schemas.types import SearchText, SingleLine, Timestamp
 
 
 class Filter(NamedTuple):
-    """A query parameter of a field, and the two values that it selects if the first is sent."""
+    """A query parameter of a field, whose column is compared to the value that is sent."""
 
     suffix: str
     operator: str
+    compare: Callable[[int, int], bool]
     description: str
-    selected: list[int]
 
 
-EQUAL = [Filter("", "==", "{}", [0])]
-RANGE = [Filter("_min", ">=", "Lowest {}", [0, 1]), Filter("_max", "<=", "Highest {}", [0])]
-PERIOD = [Filter("_after", ">", "{} after this", [1]), Filter("_before", "<", "{} before this", [])]
+EQUAL = [Filter("", "==", operator.eq, "{}")]
+RANGE = [
+    Filter("_min", ">=", operator.ge, "Minimum {}"),
+    Filter("_max", "<=", operator.le, "Maximum {}"),
+]
+DAYS = [
+    Filter("_after", ">", operator.gt, "{} after this date"),
+    Filter("_before", "<", operator.lt, "{} before this date"),
+]
+TIMES = [f._replace(description=f.description.replace("date", "time")) for f in DAYS]
 
 
 class Kind(NamedTuple):
@@ -63,10 +71,10 @@ class Kind(NamedTuple):
     filters: list[Filter] = []  # noqa: RUF012 - never changed
     is_sortable: bool = True
     different: str = ""  # the code of a value that differs for each number, if it can be unique
+    earlier: str = ""  # the code of a value that is sorted before both
 
 
 DECIMAL = "Annotated[Decimal, FixedPoint(12, 2)]"
-TIMES = '"2026-01-31T12:00:00Z"', '"2026-02-01T12:00:00Z"'
 UUIDS = '"00000000-0000-4000-8000-000000000001"', '"00000000-0000-4000-8000-000000000002"'
 LINE = Kind(
     "str",
@@ -98,10 +106,18 @@ KINDS: Mapping[str, Kind] = {
         "date",
         ('"2026-01-31"', '"2026-02-01"'),
         ('"x"',),
-        filters=PERIOD,
+        filters=DAYS,
         different='f"{1900 + number}-01-31"',
+        earlier='"2026-01-30"',
     ),
-    "datetime": Kind("datetime", "Timestamp", TIMES, ('"x"',), filters=PERIOD),
+    "datetime": Kind(
+        "datetime",
+        "Timestamp",
+        ('"2026-01-31T12:00:00Z"', '"2026-02-01T12:00:00Z"'),
+        ('"x"',),
+        filters=TIMES,
+        earlier='"2026-01-31T11:59:59Z"',
+    ),
     "uuid": Kind(
         "UUID",
         "UUID",
@@ -279,6 +295,11 @@ def parameters(fields: list[Field]) -> list[str]:
     return [*([search] if texts else []), *found, sort]
 
 
+def query_names(fields: list[Field]) -> list[str]:
+    """Return the names of the query parameters of a list."""
+    return [parameter.partition(":")[0] for parameter in parameters(fields)]
+
+
 def conditions(fields: list[Field], model: str) -> list[str]:
     """Return the rows of the table of conditions."""
     found = [
@@ -294,11 +315,7 @@ def conditions(fields: list[Field], model: str) -> list[str]:
 def test_data(fields: list[Field]) -> dict[str, str]:
     """Return the code of the constants of the tests."""
     selections = [
-        f"({_row(field.name + f.suffix, field.kind.values[0])}, "
-        f"{[n for n in f.selected if not (n and field.is_optional)]})"
-        for field in fields
-        for f in field.kind.filters
-        if not field.parent
+        _selection(field, f) for field in fields for f in field.kind.filters if not field.parent
     ]
     searches = [*_SEARCHES] if _searched(fields) else []
     nulls = [_row(field.name, "None") for field in fields if not field.is_optional]
@@ -312,6 +329,18 @@ def test_data(fields: list[Field]) -> dict[str, str]:
         "FILTERS": f"[{', '.join([*searches, *selections])}]",
         "INVALID_FILTERS": '[{"q": "a\\0b"}, {"q": "x" * 201}]' if searches else "[]",
     }
+
+
+def _selection(field: Field, query: Filter) -> str:
+    """Return a query parameter that selects one of the two bodies, and which one."""
+    first, second = field.kind.values
+    bodies = [0] if field.is_optional else [0, 1]
+    sent = {0: first, 1: second, -1: field.kind.earlier}
+    selected = {
+        value: [n for n in bodies if query.compare(n, rank)] for rank, value in sent.items()
+    }
+    value = next(value for value, found in selected.items() if len(found) == 1)
+    return f"({_row(field.name + query.suffix, value)}, {selected[value]})"
 
 
 _SEARCHES = '({"q": "CHAIR"}, [0])', '({"q": "%"}, [0])', '({"q": "_"}, [])'
