@@ -84,6 +84,7 @@ async def open_tag(tag_id: Id, tags: Tags) -> None:
     \"\"\"Open a tag.\"\"\"
     await tags.get_by_id(tag_id)
 """
+PERSON = "nickname:str mood:enum(good,bad)?"
 LIKE_PERSON = ("like=person", "like_plural=people")
 ORDER = {"name": "Lamp", "total": "1.50", "status": "open"}
 MISTAKES = {
@@ -359,7 +360,8 @@ def restore(project: Editor) -> None:
 def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) -> None:
     project.run("make", "resource", "name=order", "fields=label:str:unique done:bool")
     project.run("make", "remove-resource", "name=item")  # unique fields: orders are not copied
-    project.run("make", "resource", "name=person", "plural=people", "fields=nickname:str")
+    project.run("make", "resource", "name=person", "plural=people", f"fields={PERSON}")
+    assert (project.folder / "app/schemas/person.py").read_text().count('Literal["good') == 1
     project.run("make", "resource", "name=tag", "fields=nickname:str", "owner=no", *LIKE_PERSON)
     project.append("app/api/v1/endpoints/tags.py", OPEN)
     add_row(project, '"POST /tags/{tag_id}/open": (None, (401, 204, 204, 204, 401, 204)),')
@@ -367,6 +369,7 @@ def test_resource_is_copied_from_the_last_one_that_was_removed(project: Editor) 
 
     project.run("make", "check")
     assert "people" not in run_tests(project, "people", "labels")
+    assert "Mood" not in (project.folder / "app/schemas/label.py").read_text()
     project.run("make", "remove-resource", "name=label")
     assert "/labels/" not in (project.folder / "tests/test_authorization.py").read_text()
 

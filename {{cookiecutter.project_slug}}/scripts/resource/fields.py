@@ -20,6 +20,7 @@ RESERVED = {
 }
 TYPES = {"bool", "date", "datetime", "dict", "float", "int", "str"}
 FIELD = re.compile(r"([^:]+):([a-z]+)(?:\(([^()]*)\))?(:unique)?(\?)?")
+ALIASED = ("Annotated[", "Literal[")  # types in schemas that get a name
 CHOICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_. -]{0,48}[A-Za-z0-9])?")
 
 # What fields may need; ruff removes the imports that are not used.
@@ -173,8 +174,8 @@ class Field(NamedTuple):
 
     @property
     def schema(self) -> str:
-        """Type in the schemas: an alias of one that has rules."""
-        if not self.kind.schema.startswith("Annotated"):
+        """Type in the schemas: an alias of one that has rules or lists its values."""
+        if not self.kind.schema.startswith(ALIASED):
             return self.kind.schema
         is_imported = re.search(rf"\b{camel(self.name)}\b", SCHEMA_IMPORTS)
         return camel(self.name) + ("Value" if is_imported else "")
@@ -183,6 +184,11 @@ class Field(NamedTuple):
     def alias(self) -> str:
         """Definition of the alias, or ""."""
         return "" if self.schema == self.kind.schema else f"{self.schema} = {self.kind.schema}"
+
+    @property
+    def result(self) -> str:
+        """Type in responses, whose values need no rules."""
+        return self.schema if self.kind.schema == self.kind.python else self.kind.python
 
     def typed(self, type_: str) -> str:
         """Return the declaration of the field with a type, or null if it is optional."""

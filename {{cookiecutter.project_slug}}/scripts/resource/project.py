@@ -154,7 +154,7 @@ def _with_schemas(module: cst.Module, new: Resource) -> cst.Module:
     for schema, lines in {
         "Create": [f.typed(f.schema) + " = None" * f.is_optional for f in new.fields],
         "Update": [field.change() for field in new.fields],
-        "Read": [field.typed(field.kind.python) for field in new.fields],
+        "Read": [field.typed(field.result) for field in new.fields],
         "Filters": code.parameters(new.fields),
     }.items():
         module = replace_fields(module, f"{new.names.camel}{schema}", lines)

@@ -7,7 +7,7 @@ import libcst as cst
 from libcst import matchers
 from libcst.matchers import findall
 
-from scripts.resource.fields import COMMON
+from scripts.resource.fields import ALIASED, COMMON
 from scripts.resource.names import Renamer, ResourceError
 
 
@@ -241,7 +241,8 @@ def _with_errors(documented: cst.BaseExpression | None, errors: Iterable[str]) -
 
 def replace_aliases(module: cst.Module, aliases: Iterable[str]) -> cst.Module:
     """Replace the types that stand between the imports and the first class."""
-    old = [s for s in module.body if "= Annotated[" in module.code_for_node(s)[:60]]
+    starts = [f"= {type_}" for type_ in ALIASED]
+    old = [s for s in module.body if any(t in module.code_for_node(s)[:60] for t in starts)]
     kept = [s for s in module.body if s not in old]
     at = next(number for number, s in enumerate(kept) if isinstance(s, cst.ClassDef))
     new = [cst.parse_statement(alias) for alias in aliases]
