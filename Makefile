@@ -17,13 +17,13 @@ help: ## Print this list
 new: $(UV) ## Generate a project beside this checkout, or in OUTPUT= (ANSWERS="database=postgresql ci=none")
 	@$(UV) run --quiet --no-dev cookiecutter . --output-dir "$(OUTPUT)" $(ASK) $(ANSWERS)
 
-test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edit them (22 minutes)
+test: $(UV) ## Run the tests: bake every pair of choices, test the projects, edit them (20 to 25 minutes)
 	$(UV) run pytest -n auto -m "not more_edits"
 
 test-edits: $(UV) ## Try each edit and recipe alone (45 minutes); `make test` makes all of them together
 	$(UV) run pytest -n auto -m more_edits
 
-bench: $(UV) ## Measure the speed of the service, on PostgreSQL or DATABASE=sqlite (9 minutes)
+bench: $(UV) ## Measure the speed of the service, on PostgreSQL or DATABASE=sqlite (9 to 15 minutes)
 	$(UV) run python -m benchmarks.speed $(DATABASE)
 
 check: $(UV) ## Lint and type-check

@@ -17,8 +17,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import ROOT, environment
+from tests.conftest import CHOICES, ROOT, environment
 
+DEFAULT_PYTHON = CHOICES["python_version"][0]  # of a project
 UV = str(Path(sys.prefix, "bin", "uv"))
 # One for the projects of a worker: mypy checks the same libraries in all of them.
 MYPY_CACHE = str(ROOT / ".mypy_cache" / os.environ.get("PYTEST_XDIST_WORKER", "projects"))
@@ -29,6 +30,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def interpreters() -> dict[str, str]:
+    """Return an interpreter for each version of Python that a project can choose, if found."""
+    return {version: path for version in CHOICES["python_version"] if (path := _find(version))}
+
+
+def _find(version: str) -> str | None:
+    managed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+    for path in filter(None, [shutil.which(f"python{version}"), *map(str, managed)]):
+        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
 
 
 def in_a_group(module: str, value: str, *marks: pytest.MarkDecorator) -> object:

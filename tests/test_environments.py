@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CHOICES, Bake, environment
-from tests.projects import UV, Project, in_a_group
+from tests.conftest import Bake, environment
+from tests.projects import DEFAULT_PYTHON, UV, Project, in_a_group, interpreters
 
 HOSTILE = {
     "ACCESS_TOKEN_EXPIRE_MINUTES": "1",
@@ -78,23 +78,10 @@ def test_oldest_supported_cookiecutter_generates_the_same_project(
     assert subprocess.run(command, check=False, capture_output=True, text=True).stdout == ""
 
 
-def interpreters() -> dict[str, str]:
-    """Return an interpreter for each version of Python that a project can choose, if found."""
-    return {version: path for version in CHOICES["python_version"] if (path := _find(version))}
-
-
-def _find(version: str) -> str | None:
-    managed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
-    for path in filter(None, [shutil.which(f"python{version}"), *map(str, managed)]):
-        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return path
-    return None
-
-
 def other_versions() -> list[str]:
-    """Return the versions besides that of the other tests, if there are any."""
+    """Return the versions besides those of the other tests, if there are any."""
     current = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return [version for version in interpreters() if version != current] or [current]
+    return [v for v in interpreters() if v not in {current, DEFAULT_PYTHON}] or [current]
 
 
 @pytest.mark.parametrize(

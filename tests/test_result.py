@@ -21,7 +21,15 @@ from playwright.sync_api import ConsoleMessage, sync_playwright
 from requests_oauthlib import OAuth2Session
 
 from tests.conftest import CHOICES, ROOT, Bake
-from tests.projects import UV, Project, free_port, in_a_group, is_ready
+from tests.projects import (
+    DEFAULT_PYTHON,
+    UV,
+    Project,
+    free_port,
+    in_a_group,
+    interpreters,
+    is_ready,
+)
 
 PASSWORD = "Correct1Horse"  # noqa: S105 - of users that live for a second
 SERVE = ("uvicorn", "app.main:app", "--port")
@@ -58,8 +66,9 @@ ANN: dict[str, Any] = {"email": "ann@example.com", "full_name": "Ann", "password
     scope="module", params=[in_a_group(__name__, value) for value in CHOICES["database"]]
 )
 def project(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Project]:
-    """Yield an installed project for each database."""
-    project = Project(bake(database=request.param))
+    """Yield an installed project for each database: on PostgreSQL, with its own Python if found."""
+    python = interpreters().get(DEFAULT_PYTHON) if request.param == "postgresql" else None
+    project = Project(bake(database=request.param), python)
     env = project.folder / ".env"
     env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
     project.run("make", "migrate")
