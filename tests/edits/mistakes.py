@@ -127,7 +127,7 @@ MISTAKES = [
     Mistake(
         filter_without_condition,
         TEST.format("pagination"),
-        ("{'colour'}: CONDITIONS of app.services.item_service",),
+        ("{'colour'}: add a row to CONDITIONS of app.services.item_service",),
     ),
     Mistake(
         service_that_imports_fastapi,

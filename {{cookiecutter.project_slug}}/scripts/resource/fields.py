@@ -340,10 +340,10 @@ def test_data(fields: list[Field]) -> dict[str, str]:
 def _selection(field: Field, query: Filter) -> str:
     """Return a query parameter that selects one of the two bodies, and which one."""
     first, second = field.kind.values
-    bodies = [0] if field.is_optional else [0, 1]
+    numbers = [0] if field.is_optional else [0, 1]  # of the bodies that have a value
     sent = {0: first, 1: second, -1: field.kind.earlier}
     selected = {
-        value: [n for n in bodies if query.compare(n, rank)] for rank, value in sent.items()
+        value: [n for n in numbers if query.compare(n, rank)] for rank, value in sent.items()
     }
     value = next(value for value, found in selected.items() if len(found) == 1)
     return f"({_row(field.name + query.suffix, value)}, {selected[value]})"
