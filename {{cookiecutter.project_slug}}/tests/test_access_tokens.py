@@ -129,6 +129,23 @@ def test_access_token_of_a_fallback_key_is_accepted(
     assert jws.verify(create_access_token(1, SESSION), KEY, "HS256")
 
 
+def test_token_that_was_accepted_is_rejected_once_it_expires_or_its_key_is_removed(
+    override_settings: OverrideSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = claims()
+    token = forge(good, key=OLD)
+    override_settings(SECRET_KEY_FALLBACKS=[OLD])
+    assert verify_access_token(token).user_id == 1
+
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: good["exp"] + 20)
+        with pytest.raises(InvalidTokenError):
+            verify_access_token(token)
+    override_settings(SECRET_KEY_FALLBACKS=[])
+    with pytest.raises(InvalidTokenError):
+        verify_access_token(token)
+
+
 def test_access_token_lifetime_follows_the_setting(override_settings: OverrideSettings) -> None:
     override_settings(ACCESS_TOKEN_EXPIRE_MINUTES=7)
     good = claims()

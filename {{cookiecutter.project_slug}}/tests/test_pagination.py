@@ -61,7 +61,7 @@ SORTS: list[str] = list(get_args(Sort))
 class ThingFilters(Filters):
     """Filters of the list."""
 
-    rank: int | None = None
+    rank: list[int] | None = None
     sort: Sort = "id"
 
 
@@ -76,7 +76,7 @@ async def list_things(
     name: str | None = None,
 ) -> list[int]:
     """List the ids of things; `name` is declared as in FastAPI's tutorial."""
-    things = select(Thing).where(*filters.conditions({"rank": lambda rank: Thing.rank == rank}))
+    things = select(Thing).where(*filters.conditions({"rank": Thing.rank.in_}))
     if name is not None:
         things = things.where(Thing.name == name)
     page = await paginate(db, things, paging.page, filters.sort)
@@ -207,11 +207,12 @@ async def test_next_link_keeps_all_parameters_except_skip(
     things: AsyncClient, db: AsyncSession
 ) -> None:
     await add_things(db, 60)
-    params: dict[str, str | int] = {
+    params: dict[str, str | int | list[int]] = {
         "skip": 1,
         "limit": 1,
         "sort": "-name",
         "name": "a",
+        "rank": [1, 2],
         "count": "true",
     }
 
@@ -219,7 +220,7 @@ async def test_next_link_keeps_all_parameters_except_skip(
 
     url = next_url(response.headers)
     assert "skip" not in url
-    for kept in ("limit=1", "sort=-name", "name=a", "count=true", "after="):
+    for kept in ("limit=1", "sort=-name", "name=a", "rank=1", "rank=2", "count=true", "after="):
         assert kept in url
 
 

@@ -1,6 +1,7 @@
 """Pagination of lists: the parameters of a page, and the headers that lead to the next one."""
 
 from typing import Annotated, TypeVar
+from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
 
@@ -41,9 +42,10 @@ class Pagination:
     def respond(self, page: Page[Row]) -> list[Row]:
         """Return the rows of a page; link to the next one (RFC 8288), and keep all parameters."""
         if page.next_cursor is not None:
-            url = self._request.url.remove_query_params("skip")
-            url = url.include_query_params(after=page.next_cursor)
-            self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+            sent = self._request.query_params.multi_items()
+            kept = [(name, value) for name, value in sent if name not in {"after", "skip"}]
+            query = urlencode([*kept, ("after", page.next_cursor)])
+            self._response.headers["Link"] = f'<{self._request.url.path}?{query}>; rel="next"'
         if page.total is not None:
             self._response.headers["X-Total-Count"] = str(page.total)
         return page.rows

@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from jose import jws, jwt
@@ -46,7 +47,7 @@ def _is_id(subject: str) -> str:
 class TokenPayload(BaseModel):
     """Claims of a verified access token."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, frozen=True)
 
     iss: str
     aud: str
@@ -95,8 +96,7 @@ def verify_access_token(token: str) -> TokenPayload:
     if len(token) > MAX_JWT_LENGTH or not token.startswith(HEADER):
         raise InvalidTokenError
     try:
-        claims = jws.verify(token, _keys(), settings.ALGORITHM)
-        payload = TokenPayload.model_validate_json(claims)
+        payload = _signed_claims(token, settings.ALGORITHM, *_keys())
     except Exception:  # noqa: BLE001 - python-jose also raises TypeError, RecursionError and others
         raise InvalidTokenError from None
     if not (payload.iss == payload.aud == settings.PROJECT_NAME):
@@ -104,6 +104,12 @@ def verify_access_token(token: str) -> TokenPayload:
     if not payload.nbf - CLOCK_LEEWAY <= time.time() < payload.exp + CLOCK_LEEWAY:
         raise InvalidTokenError
     return payload
+
+
+@lru_cache(maxsize=1000)  # a client sends its token many times, and this is a tenth of a request
+def _signed_claims(token: str, algorithm: str, *keys: str) -> TokenPayload:
+    """Return the claims of a token that one of the keys has signed, whenever it is valid."""
+    return TokenPayload.model_validate_json(jws.verify(token, keys, algorithm))
 
 
 def generate_refresh_secret(session_id: str) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 from pydantic import TypeAdapter
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -108,9 +109,8 @@ class Order:
         self._columns = [self.column, *self.key]
         self._names = [mapper.get_property_by_column(column).key for column in self._columns]
         secrets = [*settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY]
-        self._signer = URLSafeSerializer(
-            [secret.get_secret_value() for secret in secrets], salt=f"{mapper.local_table}:{sort}"
-        )
+        keys = [secret.get_secret_value() for secret in secrets]
+        self._signer = Signer(keys, salt=f"{mapper.local_table}:{sort}")
 
     @property
     def by(self) -> list[ColumnElement[Any]]:
@@ -123,7 +123,7 @@ class Order:
     def cursor(self, row: object) -> str:
         """Return the cursor of a row: its sort values, signed, so that clients cannot make one."""
         values = [getattr(row, name) for name in self._names]
-        return str(self._signer.dumps(to_jsonable_python(values)))
+        return self._signer.sign(base64_encode(to_json(values))).decode()
 
     def is_after(self, cursor: str) -> ColumnElement[bool]:
         """Return the condition that a row comes after the row of the cursor."""
@@ -141,7 +141,8 @@ class Order:
 
     def _read(self, cursor: str) -> list[Any]:
         try:
-            values = zip(self._columns, self._signer.loads(cursor), strict=True)
+            sent = from_json(base64_decode(self._signer.unsign(cursor)))
+            values = zip(self._columns, sent, strict=True)
             return [value if value is None else _parse(column, value) for column, value in values]
         except (BadData, ValueError):  # of another list, or of an older version of this one
             raise InvalidCursorError from None
