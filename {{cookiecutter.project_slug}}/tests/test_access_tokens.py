@@ -129,6 +129,16 @@ def test_access_token_of_a_fallback_key_is_accepted(
     assert jws.verify(create_access_token(1, SESSION), KEY, "HS256")
 
 
+def test_signature_of_an_access_token_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = forge(claims())
+    verify_access_token(token)
+    monkeypatch.setattr(jws, "verify", None)
+
+    assert verify_access_token(token).user_id == 1
+    with pytest.raises(InvalidTokenError):
+        verify_access_token(forge(claims()))
+
+
 def test_token_that_was_accepted_is_rejected_once_it_expires_or_its_key_is_removed(
     override_settings: OverrideSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

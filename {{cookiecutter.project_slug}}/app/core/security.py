@@ -108,7 +108,7 @@ def verify_access_token(token: str) -> TokenPayload:
 
 @lru_cache(maxsize=1000)  # a client sends its token many times, and this is a tenth of a request
 def _signed_claims(token: str, algorithm: str, *keys: str) -> TokenPayload:
-    """Return the claims of a token that one of the keys has signed, whenever it is valid."""
+    """Return the claims of a token that one of the keys has signed; it may have expired."""
     return TokenPayload.model_validate_json(jws.verify(token, keys, algorithm))
 
 
