@@ -42,7 +42,7 @@ UNKNOWN = [
     (SERVICE, "await self.db.delete(", "print({'user_id': self.user.id}, "),
     (SERVICE, "if item is None:", "if item is None and not self.user.is_superuser:"),
     (SERVICE, "if item is None:", "log(extra={'user_id': self.user.id})\n        if item is None:"),
-    (SERVICE, "items = ROWS[", "items = NAMES[self.user.is_superuser] + ROWS["),
+    (SERVICE, "items, where = ROWS[", "items, where = NAMES[self.user.is_superuser] + ROWS["),
     (SERVICE, "    async def create(", "    @property\n    async def create("),
     (SERVICE, "for role, items in ITEMS", "for role, items in (role and ITEMS)"),
     (SERVICE, "self.db.add(item)", "self.db.add_all([item, Audit(owner_id=self.user.id)])"),

@@ -58,6 +58,7 @@ class Results:
     scenarios: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
     connections: dict[int, dict[str, Sample]] = field(default_factory=dict)
     under_logins: dict[str, Sample] = field(default_factory=dict)
+    logins: dict[str, float] = field(default_factory=dict)  # per second, meanwhile
     pages: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)  # ms, by sort
     start: dict[str, float] = field(default_factory=dict)  # seconds
     memory: dict[str, float] = field(default_factory=dict)  # MiB
@@ -197,7 +198,8 @@ def measure_under_logins(bench: Bench) -> None:
             bench.results.under_logins[name], _ = bench.load(
                 server, scenarios["users/me"], LOGINS, seconds
             )
-            wait()
+            logins = wait()
+            bench.results.logins[name] = logins["count"] / logins["seconds"]
 
 
 def measure_pages(bench: Bench) -> None:

@@ -47,9 +47,15 @@ def print_report(results: Results) -> None:
         ),
     )
     print_table(
-        ("reads while 8 clients log in", "requests/s", "p50 ms", "p99 ms"),
+        ("reads while 8 clients log in", "requests/s", "p50 ms", "p99 ms", "logins/s"),
         (
-            (name, f"{found.rate:.0f}", f"{found.p50:.1f}", f"{found.p99:.1f}")
+            (
+                name,
+                f"{found.rate:.0f}",
+                f"{found.p50:.1f}",
+                f"{found.p99:.1f}",
+                f"{results.logins[name]:.0f}",
+            )
             for name, found in results.under_logins.items()
         ),
     )

@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app import services
 from app.api.pagination import Paging
 from app.api.routing import Router
+from app.db import pagination
 from app.db.base import Base, UTCDateTime, utc_now
 from app.db.pagination import paginate
 from app.dependencies import DbSession
@@ -58,6 +59,9 @@ Sort = Literal["id", "-id", "name", "-name", "rank", "-rank", "time", "-time", "
 SORTS: list[str] = list(get_args(Sort))
 
 
+THINGS = select(Thing)
+
+
 class ThingFilters(Filters):
     """Filters of the list."""
 
@@ -76,10 +80,11 @@ async def list_things(
     name: str | None = None,
 ) -> list[int]:
     """List the ids of things; `name` is declared as in FastAPI's tutorial."""
-    things = select(Thing).where(*filters.conditions({"rank": Thing.rank.in_}))
+    things = THINGS
     if name is not None:
         things = things.where(Thing.name == name)
-    page = await paginate(db, things, paging.page, filters.sort)
+    where = filters.conditions({"rank": Thing.rank.in_})
+    page = await paginate(db, things, paging.page, filters.sort, where=where)
     return [thing.id for thing in paging.respond(page)]
 
 
@@ -239,6 +244,22 @@ async def test_count_is_the_number_of_rows_that_the_filters_select_on_every_page
     assert counts == [str(total)] * len(counts)
     assert len(counts) == -(-total // 2)
     assert "X-Total-Count" not in (await things.get("/things")).headers
+
+
+async def test_requests_with_different_filters_share_the_sorted_query(
+    things: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorts: list[str] = []
+
+    class CountedOrder(pagination.Order):
+        def __init__(self, model: type[Any], sort: str) -> None:
+            super().__init__(model, sort)
+            sorts.append(sort)
+
+    monkeypatch.setattr(pagination, "Order", CountedOrder)
+    for number in range(5):
+        await things.get("/things", params={"rank": number, "sort": "-color"})
+    assert len(sorts) <= 1
 
 
 async def test_skip_and_limit_select_rows_by_offset(things: AsyncClient, db: AsyncSession) -> None:

@@ -1,6 +1,6 @@
 """Pagination: one page of a query, sorted by a column, and the cursor of the next page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
@@ -50,16 +50,19 @@ class Page(Generic[Row]):
     total: int | None
 
 
-async def paginate(
+async def paginate(  # noqa: PLR0913 - the parts of a list
     db: AsyncSession,
     query: Query,
     page: PageRequest,
     sort: str = "id",
     values: Mapping[str, object] | None = None,
+    *,
+    where: Sequence[ColumnElement[bool]] = (),
 ) -> Page[Any]:
     """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
 
-    `values` are those of the query's `bindparam()`s.
+    `values` are those of the query's `bindparam()`s. `where` are conditions of this request: the
+    query, which all requests share, is sorted once.
 
     `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
     others are inserted and deleted; `skip` (offset) costs more the deeper the page is.
@@ -68,8 +71,9 @@ async def paginate(
         InvalidCursorError: if `after` is not a cursor of this model and order.
     """
     order, statement = _sort(query, sort)
-    if page.after:
-        statement = statement.where(order.is_after(page.after))
+    conditions = [*where, order.is_after(page.after)] if page.after else where
+    if conditions:
+        statement = statement.where(*conditions)
     bounds = {"page_skip": page.skip, "page_limit": page.limit + 1}
     result = await db.execute(statement, bounds | dict(values or {}))
     rows: list[Any] = list(
@@ -79,7 +83,7 @@ async def paginate(
     return Page(
         rows=rows[: page.limit],
         next_cursor=order.cursor(rows[page.limit - 1]) if has_next else None,
-        total=await _count(db, query, values) if page.count else None,
+        total=await _count(db, query.where(*where), values) if page.count else None,
     )
 
 

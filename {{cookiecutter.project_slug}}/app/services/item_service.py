@@ -53,10 +53,10 @@ class ItemService:
 
     async def get_many(self, filters: ItemFilters, page: PageRequest) -> Page[Row[Any]]:
         """Return a page of the items that the filters select."""
-        items = ROWS[self.user.is_superuser]
-        if conditions := filters.conditions(CONDITIONS):
-            items = items.where(*conditions)
-        return await paginate(self.db, items, page, filters.sort, {"user_id": self.user.id})
+        items, where = ROWS[self.user.is_superuser], filters.conditions(CONDITIONS)
+        return await paginate(
+            self.db, items, page, filters.sort, {"user_id": self.user.id}, where=where
+        )
 
     async def create(self, item_in: ItemCreate) -> Item:
         """Create an item that belongs to the user."""

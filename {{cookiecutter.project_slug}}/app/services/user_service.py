@@ -57,8 +57,8 @@ class UserService:
 
     async def get_many(self, filters: UserFilters, page: PageRequest) -> Page[Row[Any]]:
         """Return a page of the users that the filters select."""
-        users = USERS.where(*filters.conditions(CONDITIONS))
-        return await paginate(self.db, users, page, filters.sort)
+        where = filters.conditions(CONDITIONS)
+        return await paginate(self.db, USERS, page, filters.sort, where=where)
 
     async def create(
         self, user_in: UserCreate, *, is_superuser: bool = False, is_verified: bool = False

@@ -69,7 +69,7 @@ MAPPING = m.Subscript(
         m.SubscriptElement(m.Index(m.SaveMatchedNode(m.DoNotCare(), "type"))),
     ],
 )
-# `db.scalar(query, values)` or `paginate(db, query, page, sort, values)`.
+# `db.scalar(query, values)` or `paginate(db, query, page, sort, values, where=...)`.
 EXECUTION = m.Call(
     m.Name("paginate") | m.Attribute(attr=m.Name("scalar") | m.Name("scalars") | m.Name("execute")),
     [m.AtLeastN(m.Arg(), n=1)],
@@ -163,13 +163,15 @@ class _WithoutUserId(m.MatcherDecoratableTransformer):
         return cst.ensure_type(values.visit(_WithoutRow()), cst.Assign)
 
     @m.leave(EXECUTION)
-    def _edit_arguments(self, before: cst.Call, call: cst.Call) -> cst.Call:
-        *others, values = call.args
-        if not m.matches(values, m.Arg(m.Dict(), keyword=None)):
-            return call
-        edited = cst.ensure_type(values.visit(_WithoutRow()), cst.Arg)
-        kept = [*others, edited] if cst.ensure_type(edited.value, cst.Dict).elements else others
-        return call.with_changes(args=_without_last_comma(before.args, kept))
+    def _edit_arguments(self, _before: cst.Call, call: cst.Call) -> cst.Call:
+        edited = [self._without_row(argument) for argument in call.args]
+        kept = [arg for arg in edited if not m.matches(arg, m.Arg(m.Dict([]), keyword=None))]
+        return call.with_changes(args=_without_last_comma(call.args, kept))
+
+    def _without_row(self, argument: cst.Arg) -> cst.Arg:
+        if not m.matches(argument, m.Arg(m.Dict(), keyword=None)):
+            return argument
+        return cst.ensure_type(argument.visit(_WithoutRow()), cst.Arg)
 
 
 class _WithoutRow(m.MatcherDecoratableTransformer):
