@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ class Bench:
         def wait() -> dict[str, Any]:
             output, _ = client.communicate(json.dumps(load))
             result: dict[str, Any] = json.loads(output)
-            assert not result["error"], f"{scenario.name}: {result['error']}"
+            if result["error"]:
+                sys.exit(f"{scenario.name}: {result['error']}. Log of the server: {server.output}")
             return result
 
         return wait
@@ -147,14 +149,24 @@ class Bench:
 
 def measure(project: Project, database: str) -> Results:
     """Measure everything."""
+    report_progress("a database of 201,000 items")
     bench = Bench(project, database)
     measure_scenarios(bench)
-    measure_connections(bench)
-    measure_under_logins(bench)
-    measure_pages(bench)
-    measure_start(bench)
-    measure_workers(bench)
+    for what, step in {
+        "more and fewer clients": measure_connections,
+        "reads while others log in": measure_under_logins,
+        "pages of a long list": measure_pages,
+        "start": measure_start,
+        "workers": measure_workers,
+    }.items():
+        report_progress(what)
+        step(bench)
     return bench.results
+
+
+def report_progress(what: str) -> None:
+    """Say what is measured next: a run takes a quarter of an hour."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def measure_scenarios(bench: Bench) -> None:
@@ -163,6 +175,7 @@ def measure_scenarios(bench: Bench) -> None:
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(bench.serving(name)) for name in COMMANDS}
         for scenario in bench.data.scenarios():
+            report_progress(scenario.name)
             body, samples = "", {name: list[Sample]() for name in scenario.servers or servers}
             for _ in range(ROUNDS):
                 for name, found in samples.items():

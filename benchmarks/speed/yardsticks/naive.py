@@ -21,7 +21,8 @@ from yardsticks.storage import URL
 from yardsticks.tokens import KEY, NAME, pair, passwords
 
 DRIVER = "sqlite+aiosqlite" if URL.startswith("sqlite") else "postgresql+asyncpg"
-engine = create_async_engine(f"{DRIVER}://{URL.partition('://')[2]}", pool_size=5, max_overflow=10)
+# By default, the overflow is 10: the last one of 16 clients might wait for 30 s, and fail.
+engine = create_async_engine(f"{DRIVER}://{URL.partition('://')[2]}", max_overflow=11)
 sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import Enum as PythonEnum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Table, TypeDecorator, func, inspect
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
@@ -73,6 +73,14 @@ def columns(model: type[Base]) -> list[InstrumentedAttribute[Any]]:
     """
     attributes = inspect(model).column_attrs
     return [getattr(model, attribute.key) for attribute in attributes if not attribute.deferred]
+
+
+def table(model: type[Base]) -> Table:
+    """Return the table of a model: for statements that many requests execute without objects.
+
+    They take a third of the time, but know no events, loader criteria and objects of the session.
+    """
+    return cast("Table", model.__table__)
 
 
 class IdMixin:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import URL, Connection, Dialect, func, make_url, select
+from sqlalchemy import URL, Connection, Dialect, Table, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import now
 
@@ -65,9 +64,9 @@ def _verified_tls(parameters: dict[str, str]) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def insert(db: AsyncSession, model: type[Any]) -> Insert:
-    """Return the INSERT of the database in use, which has ON CONFLICT DO UPDATE (upsert)."""
-    return _INSERT[db.get_bind().dialect.name](model)
+def insert(dialect: str, table: Table) -> Insert:
+    """Return the INSERT of a dialect, which has ON CONFLICT DO UPDATE (upsert)."""
+    return _INSERT[dialect](table)
 
 
 @compiles(now, "sqlite")

@@ -4,18 +4,40 @@ from datetime import timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
 from app.core.exceptions import RateLimitedError
 from app.core.security import sha256_hex
 from app.core.security_log import SecurityEvent, log_security_event
-from app.db.base import utc_now
+from app.db.base import table, utc_now
 from app.db.dialects import insert
-from app.db.session import commit_and_release
+from app.db.session import commit_and_release, engine
 from app.models import RateLimitCounter
 from app.setting_types import Rate
+
+# Built once, because every login needs them: building takes longer than executing.
+COUNTERS = table(RateLimitCounter)
+WINDOW_END = bindparam("end", type_=COUNTERS.c.window_end.type)
+IS_OVER = COUNTERS.c.window_end < bindparam("now")
+COUNT = (
+    insert(engine.dialect.name, COUNTERS)
+    .values(key=bindparam("counter"), attempts=1, window_end=WINDOW_END)
+    .on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "attempts": case((IS_OVER, 1), else_=COUNTERS.c.attempts + 1),
+            "window_end": case((IS_OVER, WINDOW_END), else_=COUNTERS.c.window_end),
+        },
+    )
+    .returning(COUNTERS.c.attempts, COUNTERS.c.window_end)
+)
+REFUND = (
+    update(COUNTERS)
+    .where(COUNTERS.c.key == bindparam("counter"), COUNTERS.c.attempts > 0)
+    .values(attempts=COUNTERS.c.attempts - 1)
+)
 
 
 class RateLimit(Enum):
@@ -87,11 +109,8 @@ class RateLimiter:
 
     async def refund(self, *attempts: Attempt) -> None:
         """Take back one count of each attempt, in the transaction of the request."""
-        for _, key in attempts:
-            counted = update(RateLimitCounter).where(
-                RateLimitCounter.key == key, RateLimitCounter.attempts > 0
-            )
-            await self.db.execute(counted.values(attempts=RateLimitCounter.attempts - 1))
+        for attempt in attempts:
+            await self.db.execute(REFUND, {"counter": attempt.key})
 
     async def clear(self, *attempts: Attempt) -> None:
         """Forget all counts of some attempts."""
@@ -107,18 +126,7 @@ class RateLimiter:
     async def _count(self, attempt: Attempt) -> int:
         """Count an attempt; return the seconds to wait if there were too many, or 0."""
         now, rate = utc_now(), attempt.limit.rate
-        window_end = now + timedelta(seconds=rate.seconds)
-        is_over = RateLimitCounter.window_end < now
-        counted = insert(self.db, RateLimitCounter).values(
-            key=attempt.key, attempts=1, window_end=window_end
-        )
-        counted = counted.on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "attempts": case((is_over, 1), else_=RateLimitCounter.attempts + 1),
-                "window_end": case((is_over, window_end), else_=RateLimitCounter.window_end),
-            },
-        )
-        columns = counted.returning(RateLimitCounter.attempts, RateLimitCounter.window_end)
-        attempts, window_end = (await self.db.execute(columns)).one()
+        end = now + timedelta(seconds=rate.seconds)
+        values = {"counter": attempt.key, "now": now, "end": end}
+        attempts, window_end = (await self.db.execute(COUNT, values)).one()
         return max(1, round((window_end - now).total_seconds())) if attempts > rate.attempts else 0

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import settings
@@ -20,7 +20,7 @@ from app.core.security import (
     is_refresh_secret,
 )
 from app.core.security_log import SecurityEvent
-from app.db.base import utc_now
+from app.db.base import table, utc_now
 from app.db.session import commit_and_release
 from app.models import User, UserSession
 from app.schemas.auth import TokenPair
@@ -28,8 +28,7 @@ from app.services.security_events import record
 
 MAX_SESSIONS = 100  # of a user
 REFRESH_TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
-ACTIVE_USERS = select(User.id).where(User.is_active)
-# Built once, because every request with a token needs it.
+# Statements that many requests execute are built once: building takes as long as executing.
 USER_OF_SESSION = (
     select(User)
     .join(UserSession, UserSession.user_id == User.id)
@@ -40,6 +39,29 @@ USER_OF_SESSION = (
         User.id == bindparam("user_id"),
         User.is_active,
     )
+)
+SESSIONS = table(UserSession)
+INSERT_SESSION = insert(SESSIONS)
+# One UPDATE checks and replaces the hash, so that only one of concurrent uses succeeds.
+ROTATION = (
+    update(SESSIONS)
+    .where(
+        SESSIONS.c.id == bindparam("session_id"),
+        SESSIONS.c.refresh_hash == bindparam("sent_hash"),
+        SESSIONS.c.expires_at > bindparam("now"),
+        SESSIONS.c.idle_expires_at > bindparam("now"),
+        SESSIONS.c.user_id.in_(select(User.id).where(User.is_active)),
+    )
+    .returning(SESSIONS.c.user_id)
+)
+NEWEST = (
+    select(UserSession)
+    .where(UserSession.user_id == bindparam("user_id"))
+    .order_by(UserSession.created_at.desc(), UserSession.id)
+)
+KEPT = NEWEST.with_only_columns(UserSession.id).limit(MAX_SESSIONS)
+END_OLDEST = delete(SESSIONS).where(
+    SESSIONS.c.user_id == bindparam("user_id"), SESSIONS.c.id.not_in(KEPT)
 )
 
 
@@ -54,38 +76,29 @@ class SessionService:
         """Create a session, and return its first pair of tokens. Beyond 100, the oldest ends."""
         session_id = generate_token()
         secret = generate_refresh_secret(session_id)
-        session = UserSession(
-            id=session_id,
-            user_id=user_id,
-            refresh_hash=hash_token(secret),
-            expires_at=utc_now() + timedelta(days=settings.SESSION_EXPIRE_DAYS),
+        session = {
+            "id": session_id,
+            "user_id": user_id,
+            "refresh_hash": hash_token(secret),
+            "expires_at": utc_now() + timedelta(days=settings.SESSION_EXPIRE_DAYS),
             **self._last_use(),
-        )
-        self.db.add(session)
-        await self.db.flush()
-        newest = _newest(user_id).with_only_columns(UserSession.id).limit(MAX_SESSIONS)
-        older = and_(UserSession.user_id == user_id, UserSession.id.not_in(newest))
-        await self.db.execute(delete(UserSession).where(older))
+        }
+        await self.db.execute(INSERT_SESSION, session)
+        await self.db.execute(END_OLDEST, {"user_id": user_id})
         return _token_pair(user_id, session_id, secret)
 
     async def refresh(self, token: str) -> TokenPair:
         """Refresh token rotation: return the next pair. A replayed token ends its session.
 
         One that was made up does not: the id of a session would be enough to end it.
-
-        One UPDATE checks and replaces the hash, so that only one of concurrent uses succeeds.
         """
         if not REFRESH_TOKEN.fullmatch(token):
             raise InvalidRefreshTokenError
         session_id, _, secret = token.partition(".")
         next_secret = generate_refresh_secret(session_id)
-        current = and_(UserSession.id == session_id, UserSession.refresh_hash == hash_token(secret))
-        rotated = (
-            update(UserSession)
-            .where(current, _is_active(), UserSession.user_id.in_(ACTIVE_USERS))
-            .values(refresh_hash=hash_token(next_secret), **self._last_use())
-        )
-        user_id = await self.db.scalar(rotated.returning(UserSession.user_id))
+        sent = {"session_id": session_id, "sent_hash": hash_token(secret), "now": utc_now()}
+        changed = {"refresh_hash": hash_token(next_secret), **self._last_use()}
+        user_id = await self.db.scalar(ROTATION, sent | changed)
         if user_id is None:
             if is_refresh_secret(session_id, secret):
                 await self._end_replayed(session_id)
@@ -103,7 +116,7 @@ class SessionService:
 
     async def get_many(self, user: User) -> list[UserSession]:
         """Return the active sessions of a user, newest first."""
-        return list(await self.db.scalars(_newest(user.id).where(_is_active())))
+        return list(await self.db.scalars(NEWEST.where(_is_active()), {"user_id": user.id}))
 
     async def end(self, user: User, session_id: str) -> None:
         """End a session of the user, with all its tokens."""
@@ -144,11 +157,6 @@ class SessionService:
             "client_ip": self.client.ip,
             "user_agent": self.client.user_agent,
         }
-
-
-def _newest(user_id: int) -> Select[UserSession]:
-    own = select(UserSession).where(UserSession.user_id == user_id)
-    return own.order_by(UserSession.created_at.desc(), UserSession.id)
 
 
 def _is_active() -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, union
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.exceptions import (
@@ -26,6 +26,7 @@ from app.services.known_client_service import KnownClients
 from app.services.security_events import record
 from app.services.session_service import SessionService
 
+USER_OF_EMAIL = select(User).where(User.email == bindparam("email"))
 USERS = select(*columns(User))  # rows instead of objects, for lists
 # The condition of each filter in `UserFilters`.
 CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
@@ -53,7 +54,7 @@ class UserService:
 
     async def get_by_email(self, email: str) -> User | None:
         """Return the user with this normalized email."""
-        return await self.db.scalar(select(User).where(User.email == email))
+        return await self.db.scalar(USER_OF_EMAIL, {"email": email})
 
     async def get_many(self, filters: UserFilters, page: PageRequest) -> Page[Row[Any]]:
         """Return a page of the users that the filters select."""
