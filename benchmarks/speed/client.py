@@ -1,7 +1,7 @@
 """HTTP client that keeps a number of connections busy, and checks each response.
 
 It runs with the packages of the baked project, whose event loop is fast: so that the server is the
-bottleneck. Standard input has a `Load` as JSON; standard output gets a `Result`.
+bottleneck. The argument is a `Load` as JSON; standard output gets a `Result`.
 """
 
 import asyncio
@@ -145,5 +145,5 @@ async def drive(load: Load) -> Result:
 
 
 if __name__ == "__main__":
-    found = uvloop.run(drive(Load(**json.load(sys.stdin))))
+    found = uvloop.run(drive(Load(**json.loads(sys.argv[1]))))
     json.dump(asdict(found), sys.stdout)

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
 from enum import Enum
 from importlib import import_module
@@ -86,6 +86,14 @@ async def list_things(
     where = filters.conditions({"rank": Thing.rank.in_})
     page = await paginate(db, things, paging.page, filters.sort, where=where)
     return [thing.id for thing in paging.respond(page)]
+
+
+@pytest.fixture
+def sorted_again() -> Iterator[None]:
+    """Forget the orders of queries, which have the key of cursors, before and after the test."""
+    pagination.sort_query.cache_clear()
+    yield
+    pagination.sort_query.cache_clear()
 
 
 @pytest.fixture
@@ -246,6 +254,7 @@ async def test_count_is_the_number_of_rows_that_the_filters_select_on_every_page
     assert "X-Total-Count" not in (await things.get("/things")).headers
 
 
+@pytest.mark.usefixtures("sorted_again")
 async def test_requests_with_different_filters_share_the_sorted_query(
     things: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +268,7 @@ async def test_requests_with_different_filters_share_the_sorted_query(
     monkeypatch.setattr(pagination, "Order", CountedOrder)
     for number in range(5):
         await things.get("/things", params={"rank": number, "sort": "-color"})
-    assert len(sorts) <= 1
+    assert sorts == ["-color"]
 
 
 async def test_skip_and_limit_select_rows_by_offset(things: AsyncClient, db: AsyncSession) -> None:
@@ -290,6 +299,7 @@ async def test_cursor_of_another_order_is_422(things: AsyncClient, db: AsyncSess
     assert response.json()["code"] == "invalid_cursor"
 
 
+@pytest.mark.usefixtures("sorted_again")
 async def test_cursor_stays_valid_after_key_rotation(
     things: AsyncClient, db: AsyncSession, override_settings: OverrideSettings
 ) -> None:
@@ -299,6 +309,7 @@ async def test_cursor_stays_valid_after_key_rotation(
     url = next_url((await things.get("/things?limit=1")).headers)
 
     override_settings(SECRET_KEY=new, SECRET_KEY_FALLBACKS=old)
+    pagination.sort_query.cache_clear()
 
     assert (await things.get(url)).status_code == 200
 

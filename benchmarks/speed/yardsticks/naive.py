@@ -1,7 +1,8 @@
 """The usual way: an ORM session and a commit for each request, one query for each object.
 
-As in most tutorials, and in the document that this template began with. It checks less than the
-service: no sessions, no audience, hashing in the event loop.
+As in most tutorials, and in the document that this template began with, but for the pool, which
+has a connection for each client. It checks less than the service: no sessions, no audience, hashing
+in the event loop.
 """
 
 from collections.abc import AsyncGenerator
@@ -21,7 +22,7 @@ from yardsticks.storage import URL
 from yardsticks.tokens import KEY, NAME, pair, passwords
 
 DRIVER = "sqlite+aiosqlite" if URL.startswith("sqlite") else "postgresql+asyncpg"
-# By default, the overflow is 10: the last one of 16 clients might wait for 30 s, and fail.
+# The default overflow is 10: of 16 clients, the last one might wait for 30 s, and fail.
 engine = create_async_engine(f"{DRIVER}://{URL.partition('://')[2]}", max_overflow=11)
 sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
 

@@ -75,10 +75,11 @@ def columns(model: type[Base]) -> list[InstrumentedAttribute[Any]]:
     return [getattr(model, attribute.key) for attribute in attributes if not attribute.deferred]
 
 
-def table(model: type[Base]) -> Table:
-    """Return the table of a model: for statements that many requests execute without objects.
+def table_of(model: type[Base]) -> Table:
+    """Return the table of a model, for statements that need no objects.
 
-    They take a third of the time, but know no events, loader criteria and objects of the session.
+    They take less time. Mapper events and loader criteria do not apply to them, and objects in the
+    session are not updated.
     """
     return cast("Table", model.__table__)
 

@@ -64,8 +64,8 @@ def _verified_tls(parameters: dict[str, str]) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def insert(dialect: str, table: Table) -> Insert:
-    """Return the INSERT of a dialect, which has ON CONFLICT DO UPDATE (upsert)."""
+def upsert(dialect: str, table: Table) -> Insert:
+    """Return the INSERT of a dialect, which has ON CONFLICT DO UPDATE."""
     return _INSERT[dialect](table)
 
 

@@ -61,8 +61,8 @@ async def paginate(  # noqa: PLR0913 - the parts of a list
 ) -> Page[Any]:
     """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
 
-    `values` are those of the query's `bindparam()`s. `where` are conditions of this request: the
-    query, which all requests share, is sorted once.
+    `values` are those of the query's `bindparam()`s. Conditions of this request belong in `where`:
+    a query of the module is sorted once, for all requests.
 
     `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
     others are inserted and deleted; `skip` (offset) costs more the deeper the page is.
@@ -70,11 +70,13 @@ async def paginate(  # noqa: PLR0913 - the parts of a list
     Raises:
         InvalidCursorError: if `after` is not a cursor of this model and order.
     """
-    order, statement = _sort(query, sort)
-    conditions = [*where, order.is_after(page.after)] if page.after else where
-    if conditions:
-        statement = statement.where(*conditions)
-    bounds = {"page_skip": page.skip, "page_limit": page.limit + 1}
+    order, statement = sort_query(query, sort)
+    bounds: dict[str, Any] = {"page_skip": page.skip, "page_limit": page.limit + 1}
+    if page.after:
+        bounds |= (position := order.read(page.after))
+        statement = _query_after(query, sort, is_null=None in position.values())
+    if where:
+        statement = statement.where(*where)
     result = await db.execute(statement, bounds | dict(values or {}))
     rows: list[Any] = list(
         result.scalars() if len(result.keys()) == 1 else result
@@ -88,11 +90,18 @@ async def paginate(  # noqa: PLR0913 - the parts of a list
 
 
 @lru_cache(maxsize=100)  # building a statement takes as long as executing it
-def _sort(query: Query, sort: str) -> tuple["Order", Query]:
+def sort_query(query: Query, sort: str) -> tuple["Order", Query]:
     """Return the order, and the query of one page in that order."""
     order = Order(query.column_descriptions[0]["entity"], sort)
     skip, limit = bindparam("page_skip", type_=Integer()), bindparam("page_limit", type_=Integer())
     return order, query.order_by(*order.by).offset(skip).limit(limit)
+
+
+@lru_cache(maxsize=100)
+def _query_after(query: Query, sort: str, *, is_null: bool) -> Query:
+    """Return the query of a page after a row, by whether its value of the sort column is null."""
+    order, statement = sort_query(query, sort)
+    return statement.where(order.is_after(is_null=is_null))
 
 
 async def _count(db: AsyncSession, query: Query, values: Mapping[str, object] | None) -> int:
@@ -112,6 +121,11 @@ class Order:
         self.key = [key for key in mapper.primary_key if key is not self.column]
         self._columns = [self.column, *self.key]
         self._names = [mapper.get_property_by_column(column).key for column in self._columns]
+        self._position = {
+            column: bindparam(f"page_after_{name}", type_=column.type)
+            for column, name in zip(self._columns, self._names, strict=True)
+        }
+        self._types = [TypeAdapter(column.type.python_type) for column in self._columns]
         secrets = [*settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY]
         keys = [secret.get_secret_value() for secret in secrets]
         self._signer = Signer(keys, salt=f"{mapper.local_table}:{sort}")
@@ -129,28 +143,31 @@ class Order:
         values = [getattr(row, name) for name in self._names]
         return self._signer.sign(base64_encode(to_json(values))).decode()
 
-    def is_after(self, cursor: str) -> ColumnElement[bool]:
-        """Return the condition that a row comes after the row of the cursor."""
-        value, *key = values = self._read(cursor)
-        if value is None:
-            same = and_(self.column.is_(None), self._is_beyond(self.key, key))
+    def read(self, cursor: str) -> dict[str, Any]:
+        """Return the values of a cursor, for the condition of `is_after()`.
+
+        Raises:
+            InvalidCursorError: if it is one of another list, or of an older version of this one.
+        """
+        try:
+            sent = from_json(base64_decode(self._signer.unsign(cursor)))
+            values = zip(self._position.values(), self._types, sent, strict=True)
+            return {
+                bound.key: None if value is None else adapter.validate_python(value)
+                for bound, adapter, value in values
+            }
+        except (BadData, ValueError):
+            raise InvalidCursorError from None
+
+    def is_after(self, *, is_null: bool) -> ColumnElement[bool]:
+        """Return the condition that a row comes after that of a cursor, whose value may be null."""
+        if is_null:
+            same = and_(self.column.is_(None), self._is_beyond(self.key))
             return or_(self.column.is_not(None), same) if self.is_descending else same
-        beyond = self._is_beyond(self._columns, values)
+        beyond = self._is_beyond(self._columns)
         has_nulls = self.column.nullable and not self.is_descending
         return or_(beyond, self.column.is_(None)) if has_nulls else beyond
 
-    def _is_beyond(self, columns: list[Column[Any]], values: list[Any]) -> ColumnElement[bool]:
-        row = tuple_(*columns)
-        return row < values if self.is_descending else row > values
-
-    def _read(self, cursor: str) -> list[Any]:
-        try:
-            sent = from_json(base64_decode(self._signer.unsign(cursor)))
-            values = zip(self._columns, sent, strict=True)
-            return [value if value is None else _parse(column, value) for column, value in values]
-        except (BadData, ValueError):  # of another list, or of an older version of this one
-            raise InvalidCursorError from None
-
-
-def _parse(column: Column[Any], value: object) -> object:
-    return TypeAdapter(column.type.python_type).validate_python(value)
+    def _is_beyond(self, columns: list[Column[Any]]) -> ColumnElement[bool]:
+        row, position = tuple_(*columns), tuple_(*(self._position[column] for column in columns))
+        return row < position if self.is_descending else row > position

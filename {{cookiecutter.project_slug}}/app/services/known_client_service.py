@@ -9,21 +9,21 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.security import sha256_hex
-from app.db.base import table, utc_now
-from app.db.dialects import insert
+from app.db.base import table_of, utc_now
+from app.db.dialects import upsert
 from app.db.session import engine
 from app.models import KnownClient
 
 KNOWN_CLIENT_TTL = timedelta(days=90)  # since the last login
-# Built once, because every login needs them: building takes longer than executing.
-CLIENTS = table(KnownClient)
-CLIENT = select(CLIENTS.c.key).where(
+# Statements that many requests execute are built once: building takes as long as executing.
+CLIENTS = table_of(KnownClient)
+FIND_CLIENT = select(CLIENTS.c.key).where(
     CLIENTS.c.key == bindparam("client"), CLIENTS.c.expires_at > bindparam("now")
 )
 EXPIRES_AT = bindparam("expiry", type_=CLIENTS.c.expires_at.type)
-REMEMBER = (
-    insert(engine.dialect.name, CLIENTS)
-    .values(key=bindparam("client"), email_hash=bindparam("email"), expires_at=EXPIRES_AT)
+ADD_CLIENT = (
+    upsert(engine.dialect.name, CLIENTS)
+    .values(key=bindparam("client"), email_hash=bindparam("hashed_email"), expires_at=EXPIRES_AT)
     .on_conflict_do_update(index_elements=["key"], set_={"expires_at": EXPIRES_AT})
 )
 
@@ -38,15 +38,15 @@ class KnownClients:
         """Remember a client for `KNOWN_CLIENT_TTL` from now on."""
         values = {
             "client": _key(email, client_ip),
-            "email": sha256_hex(email),
+            "hashed_email": sha256_hex(email),
             "expiry": utc_now() + KNOWN_CLIENT_TTL,
         }
-        await self.db.execute(REMEMBER, values)
+        await self.db.execute(ADD_CLIENT, values)
 
     async def contains(self, email: str, client_ip: str) -> bool:
         """Return whether the owner of the email has logged in from this client IP."""
         values = {"client": _key(email, client_ip), "now": utc_now()}
-        return await self.db.scalar(CLIENT, values) is not None
+        return await self.db.scalar(FIND_CLIENT, values) is not None
 
     async def forget(self, email: str) -> None:
         """Forget the clients of an email: somebody else may have used it before."""

@@ -11,18 +11,18 @@ from app.config import settings
 from app.core.exceptions import RateLimitedError
 from app.core.security import sha256_hex
 from app.core.security_log import SecurityEvent, log_security_event
-from app.db.base import table, utc_now
-from app.db.dialects import insert
+from app.db.base import table_of, utc_now
+from app.db.dialects import upsert
 from app.db.session import commit_and_release, engine
 from app.models import RateLimitCounter
 from app.setting_types import Rate
 
-# Built once, because every login needs them: building takes longer than executing.
-COUNTERS = table(RateLimitCounter)
+# Statements that many requests execute are built once: building takes as long as executing.
+COUNTERS = table_of(RateLimitCounter)
 WINDOW_END = bindparam("end", type_=COUNTERS.c.window_end.type)
 IS_OVER = COUNTERS.c.window_end < bindparam("now")
-COUNT = (
-    insert(engine.dialect.name, COUNTERS)
+COUNT_ATTEMPT = (
+    upsert(engine.dialect.name, COUNTERS)
     .values(key=bindparam("counter"), attempts=1, window_end=WINDOW_END)
     .on_conflict_do_update(
         index_elements=["key"],
@@ -33,7 +33,7 @@ COUNT = (
     )
     .returning(COUNTERS.c.attempts, COUNTERS.c.window_end)
 )
-REFUND = (
+REFUND_ATTEMPT = (
     update(COUNTERS)
     .where(COUNTERS.c.key == bindparam("counter"), COUNTERS.c.attempts > 0)
     .values(attempts=COUNTERS.c.attempts - 1)
@@ -110,7 +110,7 @@ class RateLimiter:
     async def refund(self, *attempts: Attempt) -> None:
         """Take back one count of each attempt, in the transaction of the request."""
         for attempt in attempts:
-            await self.db.execute(REFUND, {"counter": attempt.key})
+            await self.db.execute(REFUND_ATTEMPT, {"counter": attempt.key})
 
     async def clear(self, *attempts: Attempt) -> None:
         """Forget all counts of some attempts."""
@@ -128,5 +128,5 @@ class RateLimiter:
         now, rate = utc_now(), attempt.limit.rate
         end = now + timedelta(seconds=rate.seconds)
         values = {"counter": attempt.key, "now": now, "end": end}
-        attempts, window_end = (await self.db.execute(COUNT, values)).one()
+        attempts, window_end = (await self.db.execute(COUNT_ATTEMPT, values)).one()
         return max(1, round((window_end - now).total_seconds())) if attempts > rate.attempts else 0

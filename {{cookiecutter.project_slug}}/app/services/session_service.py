@@ -20,7 +20,7 @@ from app.core.security import (
     is_refresh_secret,
 )
 from app.core.security_log import SecurityEvent
-from app.db.base import table, utc_now
+from app.db.base import table_of, utc_now
 from app.db.session import commit_and_release
 from app.models import User, UserSession
 from app.schemas.auth import TokenPair
@@ -40,29 +40,25 @@ USER_OF_SESSION = (
         User.is_active,
     )
 )
-SESSIONS = table(UserSession)
-INSERT_SESSION = insert(SESSIONS)
+SESSIONS, USERS = table_of(UserSession), table_of(User)
+ADD_SESSION = insert(SESSIONS)
 # One UPDATE checks and replaces the hash, so that only one of concurrent uses succeeds.
-ROTATION = (
+# It sets the columns by whose names values are given; the other values have other names.
+ROTATE = (
     update(SESSIONS)
     .where(
         SESSIONS.c.id == bindparam("session_id"),
         SESSIONS.c.refresh_hash == bindparam("sent_hash"),
         SESSIONS.c.expires_at > bindparam("now"),
         SESSIONS.c.idle_expires_at > bindparam("now"),
-        SESSIONS.c.user_id.in_(select(User.id).where(User.is_active)),
+        SESSIONS.c.user_id.in_(select(USERS.c.id).where(USERS.c.is_active)),
     )
     .returning(SESSIONS.c.user_id)
 )
-NEWEST = (
-    select(UserSession)
-    .where(UserSession.user_id == bindparam("user_id"))
-    .order_by(UserSession.created_at.desc(), UserSession.id)
-)
-KEPT = NEWEST.with_only_columns(UserSession.id).limit(MAX_SESSIONS)
-END_OLDEST = delete(SESSIONS).where(
-    SESSIONS.c.user_id == bindparam("user_id"), SESSIONS.c.id.not_in(KEPT)
-)
+OWN = SESSIONS.c.user_id == bindparam("user_id")
+NEWEST_FIRST = (SESSIONS.c.created_at.desc(), SESSIONS.c.id)
+NEWEST = select(SESSIONS.c.id).where(OWN).order_by(*NEWEST_FIRST).limit(MAX_SESSIONS)
+END_OLDEST = delete(SESSIONS).where(OWN, SESSIONS.c.id.not_in(NEWEST))
 
 
 class SessionService:
@@ -83,7 +79,7 @@ class SessionService:
             "expires_at": utc_now() + timedelta(days=settings.SESSION_EXPIRE_DAYS),
             **self._last_use(),
         }
-        await self.db.execute(INSERT_SESSION, session)
+        await self.db.execute(ADD_SESSION, session)
         await self.db.execute(END_OLDEST, {"user_id": user_id})
         return _token_pair(user_id, session_id, secret)
 
@@ -98,7 +94,7 @@ class SessionService:
         next_secret = generate_refresh_secret(session_id)
         sent = {"session_id": session_id, "sent_hash": hash_token(secret), "now": utc_now()}
         changed = {"refresh_hash": hash_token(next_secret), **self._last_use()}
-        user_id = await self.db.scalar(ROTATION, sent | changed)
+        user_id = await self.db.scalar(ROTATE, sent | changed)
         if user_id is None:
             if is_refresh_secret(session_id, secret):
                 await self._end_replayed(session_id)
@@ -116,7 +112,8 @@ class SessionService:
 
     async def get_many(self, user: User) -> list[UserSession]:
         """Return the active sessions of a user, newest first."""
-        return list(await self.db.scalars(NEWEST.where(_is_active()), {"user_id": user.id}))
+        own = select(UserSession).where(UserSession.user_id == user.id, _is_active())
+        return list(await self.db.scalars(own.order_by(*NEWEST_FIRST)))
 
     async def end(self, user: User, session_id: str) -> None:
         """End a session of the user, with all its tokens."""
