@@ -1,6 +1,9 @@
 """Password hashing: Argon2id, in a thread, without holding a database connection."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 import unicodedata
 from collections.abc import Callable
@@ -185,3 +188,24 @@ async def test_one_client_cannot_fill_the_hash_queue_and_clients_take_turns(clie
     assert results == [True] * 64 + [False] * 6 + [True] * 9
     assert len([ip for ip in done[:10] if ip[:7] != "198.51."]) < 3  # although it came first
     assert not passwords._waiting  # noqa: SLF001 - nothing is left
+
+
+async def test_thread_that_hashes_has_a_lower_priority_than_the_event_loop() -> None:
+    await passwords.verify_password(PASSWORD, REAL_DUMMY_HASH)
+
+    (thread,) = (found for found in threading.enumerate() if found.name.startswith("passwords"))
+    own, others = (
+        os.getpriority(os.PRIO_PROCESS, native_id or 0)
+        for native_id in (thread.native_id, threading.main_thread().native_id)
+    )
+    assert own - others == (passwords.NICENESS if sys.platform == "linux" else 0)
+
+
+def test_priority_that_cannot_be_lowered_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbid)
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    passwords.lower_priority()
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
