@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
 from itsdangerous import BadData, Signer
@@ -125,10 +125,13 @@ class Order:
             column: bindparam(f"page_after_{name}", type_=column.type)
             for column, name in zip(self._columns, self._names, strict=True)
         }
-        self._types = [TypeAdapter(column.type.python_type) for column in self._columns]
         secrets = [*settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY]
         keys = [secret.get_secret_value() for secret in secrets]
         self._signer = Signer(keys, salt=f"{mapper.local_table}:{sort}")
+
+    @cached_property
+    def _types(self) -> list[TypeAdapter[Any]]:
+        return [TypeAdapter(column.type.python_type) for column in self._columns]
 
     @property
     def by(self) -> list[ColumnElement[Any]]:
