@@ -78,8 +78,8 @@ def columns(model: type[Base]) -> list[InstrumentedAttribute[Any]]:
 def table_of(model: type[Base]) -> Table:
     """Return the table of a model, for statements that need no objects.
 
-    They take less time. Mapper events and loader criteria do not apply to them, and objects in the
-    session are not updated.
+    They take less time. Mapper events and loader criteria do not apply to them, pending changes are
+    not flushed first, and objects in the session are not updated.
     """
     return cast("Table", model.__table__)
 
