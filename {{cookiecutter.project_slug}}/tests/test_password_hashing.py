@@ -24,7 +24,10 @@ from app.models import EmailToken, User
 from tests.conftest import HASHED, REAL_DUMMY_HASH, ClientFrom
 from tests.helpers import NEW_PASSWORD, NEW_USER, PASSWORD, password
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Threads have no priorities.")
+# On macOS a priority belongs to the process, and Windows has no such call.
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="Only Linux has a priority for each thread."
+)
 WRONG = {"username": "ann@example.com", "password": "Wrong1Horse"}
 
 
