@@ -36,12 +36,12 @@ class Load:
 
 @dataclass
 class Result:
-    """Number of responses, and their latencies in seconds.
+    """When responses came (`time.monotonic()`), and their latencies in seconds.
 
     Latencies count once every connection has had a response: a busy server accepts new ones slowly.
     """
 
-    count: int = 0
+    ends: list[float] = field(default_factory=list)
     waiting: int = 0  # connections without a response
     end: float = 0  # of the load, once no connection is waiting
     latencies: list[float] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         self.done.set_result(None)
 
     def _send(self) -> None:
-        self.start = time.perf_counter()
+        self.start = time.monotonic()
         self.transport.write(self.request)
 
     @staticmethod
@@ -104,8 +104,8 @@ class Connection(asyncio.Protocol):
 
     def _count(self) -> bool:
         """Count a response; return whether the load is over."""
-        now, result = time.perf_counter(), self.result
-        result.count += 1
+        now, result = time.monotonic(), self.result
+        result.ends.append(now)
         if self.is_first:
             self.is_first = False
             result.waiting -= 1
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
 
 async def drive(load: Load) -> Result:
     """Keep one connection for each request busy, until the time is over."""
-    result, loop, start = Result(), asyncio.get_running_loop(), time.perf_counter()
+    result, loop, start = Result(), asyncio.get_running_loop(), time.monotonic()
     result.waiting = len(load.requests)
     connections = []
     for request in load.requests:
@@ -140,7 +140,7 @@ async def drive(load: Load) -> Result:
         )
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
-    result.seconds = time.perf_counter() - start
+    result.seconds = time.monotonic() - start
     return result
 
 

@@ -24,7 +24,7 @@ BCRYPT_MAX_BYTES = 72  # bcrypt ignores what follows
 MAX_INPUT_LENGTH = 4096  # characters that passlib accepts
 NICENESS = 5  # of the thread, added to that of the event loop: it gets a quarter of a busy core
 MAX_QUEUE_LENGTH = 512  # passwords; a client IP that has none there may always add one
-MAX_QUEUE_LENGTH_PER_CLIENT = 64  # passwords; the last one waits 64 times as long as a hash takes
+MAX_QUEUE_LENGTH_PER_CLIENT = 64  # passwords; the last one waits for 64 hashes, 7 s on a busy core
 
 # Argon2id with the minimum parameters of OWASP's Password Storage Cheat Sheet.
 context = CryptContext(

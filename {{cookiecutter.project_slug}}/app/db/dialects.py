@@ -64,8 +64,8 @@ def _verified_tls(parameters: dict[str, str]) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def upsert(dialect: str, table: Table) -> Insert:
-    """Return the INSERT of a dialect, which has ON CONFLICT DO UPDATE."""
+def dialect_insert(dialect: str, table: Table) -> Insert:
+    """Return an INSERT to which `on_conflict_do_update()` can be added."""
     return _INSERT[dialect](table)
 
 

@@ -61,8 +61,9 @@ async def paginate(  # noqa: PLR0913 - the parts of a list
 ) -> Page[Any]:
     """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
 
-    `values` are those of the query's `bindparam()`s. Conditions of this request belong in `where`:
-    a query of the module is sorted once, for all requests.
+    `values` are those of the query's `bindparam()`s, whose names must not begin with `page_`.
+    Conditions of this request belong in `where`: a query of the module is sorted once, for all
+    requests.
 
     `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
     others are inserted and deleted; `skip` (offset) costs more the deeper the page is.

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.security import sha256_hex
 from app.db.base import table_of, utc_now
-from app.db.dialects import upsert
+from app.db.dialects import dialect_insert
 from app.db.session import engine
 from app.models import KnownClient
 
@@ -22,7 +22,7 @@ FIND_CLIENT = select(CLIENTS.c.key).where(
 )
 EXPIRES_AT = bindparam("expiry", type_=CLIENTS.c.expires_at.type)
 ADD_CLIENT = (
-    upsert(engine.dialect.name, CLIENTS)
+    dialect_insert(engine.dialect.name, CLIENTS)
     .values(key=bindparam("client"), email_hash=bindparam("hashed_email"), expires_at=EXPIRES_AT)
     .on_conflict_do_update(index_elements=["key"], set_={"expires_at": EXPIRES_AT})
 )

@@ -12,7 +12,7 @@ from app.core.exceptions import RateLimitedError
 from app.core.security import sha256_hex
 from app.core.security_log import SecurityEvent, log_security_event
 from app.db.base import table_of, utc_now
-from app.db.dialects import upsert
+from app.db.dialects import dialect_insert
 from app.db.session import commit_and_release, engine
 from app.models import RateLimitCounter
 from app.setting_types import Rate
@@ -22,7 +22,7 @@ COUNTERS = table_of(RateLimitCounter)
 WINDOW_END = bindparam("end", type_=COUNTERS.c.window_end.type)
 IS_OVER = COUNTERS.c.window_end < bindparam("now")
 COUNT_ATTEMPT = (
-    upsert(engine.dialect.name, COUNTERS)
+    dialect_insert(engine.dialect.name, COUNTERS)
     .values(key=bindparam("counter"), attempts=1, window_end=WINDOW_END)
     .on_conflict_do_update(
         index_elements=["key"],

@@ -27,7 +27,7 @@ from app.services.security_events import record
 from app.services.session_service import SessionService
 
 USER_OF_EMAIL = select(User).where(User.email == bindparam("email"))
-USERS = select(*columns(User))  # rows instead of objects, for lists
+ROWS = select(*columns(User))  # rows instead of objects, for lists
 # The condition of each filter in `UserFilters`.
 CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "q": lambda text: or_(
@@ -59,7 +59,7 @@ class UserService:
     async def get_many(self, filters: UserFilters, page: PageRequest) -> Page[Row[Any]]:
         """Return a page of the users that the filters select."""
         where = filters.conditions(CONDITIONS)
-        return await paginate(self.db, USERS, page, filters.sort, where=where)
+        return await paginate(self.db, ROWS, page, filters.sort, where=where)
 
     async def create(
         self, user_in: UserCreate, *, is_superuser: bool = False, is_verified: bool = False
