@@ -215,8 +215,8 @@ def measure_under_logins(bench: Bench) -> None:
     for name in (SERVICE, CEILING, NAIVE):
         with bench.serving(name) as server:
             seconds = 5 * SECONDS
-            wait = bench.start_client(server, scenarios["login"], LOGINS, "", seconds + 3)
-            time.sleep(1)
+            wait = bench.start_client(server, scenarios["login"], LOGINS, "", seconds + 3 * SECONDS)
+            time.sleep(SECONDS)
             start = time.monotonic()  # which the client shares
             bench.results.under_logins[name], _ = bench.load(
                 server, scenarios["users/me"], LOGINS, seconds
