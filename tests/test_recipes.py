@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,9 +30,9 @@ def installed(request: pytest.FixtureRequest, bake: Bake) -> Iterator[Editor]:
         project.run("make", "postgres-stop")
 
 
-def apply(project: Editor, recipe: str) -> list[str]:
+def apply(project: Editor, recipe: str, database: str) -> list[str]:
     """Follow a recipe in a clean project, and return the tests that it adds or changes."""
-    project.reset(f"{recipe.replace('-', '_')}.db")
+    project.reset(database)
     text = (project.folder / f"docs/recipes/{recipe}.md").read_text()
     patch = "".join(re.findall(r"```diff\n(.*?)```", text, re.DOTALL))
     project.run("git", "apply", "-", stdin=patch)
@@ -42,8 +43,8 @@ def apply(project: Editor, recipe: str) -> list[str]:
 
 @pytest.mark.parametrize("installed", [in_a_group(__name__, "sqlite")], indirect=True)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipe_applies_and_its_tests_pass(installed: Editor, recipe: str) -> None:
-    tests = apply(installed, recipe)
+def test_recipe_applies_and_its_tests_pass(installed: Editor, recipe: str, tmp_path: Path) -> None:
+    tests = apply(installed, recipe, tmp_path.name)  # a short name that no other test has
 
     installed.run("make", "check")
     general = [f"tests/test_{name}.py" for name in GENERAL]
@@ -55,8 +56,8 @@ def test_recipe_applies_and_its_tests_pass(installed: Editor, recipe: str) -> No
     "installed", [in_a_group(__name__, database) for database in CHOICES["database"]], indirect=True
 )
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_project_with_a_recipe_is_green(installed: Editor, recipe: str) -> None:
-    apply(installed, recipe)
+def test_project_with_a_recipe_is_green(installed: Editor, recipe: str, tmp_path: Path) -> None:
+    apply(installed, recipe, tmp_path.name)
 
     installed.run("make", "check")
     installed.run("make", "coverage")
