@@ -54,6 +54,32 @@ async def test_successful_login_refunds_its_own_attempt_only(client: AsyncClient
     assert await attempt_logins(client, WRONG, 2) == [401, 429]
 
 
+async def test_attempt_that_is_refused_does_not_outlast_refunds(db: AsyncSession) -> None:
+    limiter, attempt = RateLimiter(db), RateLimit.LOGIN_PER_IP.attempt("203.0.113.1")
+    for _ in range(attempt.limit.rate.attempts):
+        await limiter.consume(attempt)
+    for _ in range(3):
+        with pytest.raises(RateLimitedError):
+            await limiter.consume(attempt)
+
+    await limiter.refund(attempt)
+
+    await limiter.consume(attempt)
+
+
+@pytest.mark.usefixtures("ann")
+async def test_login_that_one_limit_refuses_does_not_count_for_another(
+    client: AsyncClient, override_settings: OverrideSettings
+) -> None:
+    override_settings(LOGIN_RATE_PER_IP="1/60")
+    await attempt_logins(client, WRONG | {"username": "bob@example.com"})
+    assert await attempt_logins(client, RIGHT, 6) == [429] * 6
+
+    override_settings(LOGIN_RATE_PER_IP="99/60")
+
+    assert await attempt_logins(client, RIGHT) == [200]
+
+
 @pytest.mark.usefixtures("ann")
 async def test_failed_logins_from_other_client_ips_do_not_lock_out_the_owner(
     client_from: ClientFrom,

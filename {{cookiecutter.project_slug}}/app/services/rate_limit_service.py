@@ -81,7 +81,10 @@ class Attempt(NamedTuple):
 
 
 class RateLimiter:
-    """Counts attempts before their outcome is known, in fixed windows of time."""
+    """Counts attempts before their outcome is known, in fixed windows of time.
+
+    Only attempts that are allowed count: others would outlast the refunds of those that succeed.
+    """
 
     def __init__(self, db: AsyncSession) -> None:
         self.db = db
@@ -92,10 +95,11 @@ class RateLimiter:
         Different callers have to pass the same limits in the same order: their rows are locked.
 
         Raises:
-            RateLimitedError: if one exceeds its limit; those after it are not counted.
+            RateLimitedError: if one exceeds its limit; then none is counted.
         """
-        for attempt in attempts:
+        for number, attempt in enumerate(attempts):
             if retry_after := await self._count(attempt):
+                await self.refund(*attempts[:number])
                 await commit_and_release(self.db)
                 log_security_event(SecurityEvent.RATE_LIMITED, reason=attempt.limit.setting)
                 raise RateLimitedError(retry_after)
@@ -129,4 +133,8 @@ class RateLimiter:
         end = now + timedelta(seconds=rate.seconds)
         values = {"counter": attempt.key, "now": now, "end": end}
         attempts, window_end = (await self.db.execute(COUNT_ATTEMPT, values)).one()
-        return max(1, round((window_end - now).total_seconds())) if attempts > rate.attempts else 0
+        if attempts <= rate.attempts:
+            return 0
+        await self.refund(attempt)
+        seconds: float = (window_end - now).total_seconds()
+        return max(1, round(seconds))
