@@ -3,7 +3,7 @@
 import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
@@ -113,6 +113,8 @@ async def test_wrong_sql_is_a_500(client: AsyncClient, monkeypatch: pytest.Monke
             for code in ("40P01", "57P03", "08006")
         ),
         (DBAPIError("UPDATE", {}, DriverError("22003")), 500),
+        (InternalError("SELECT", {}, Exception("cannot switch to state 11")), 503),
+        (InternalError("SELECT", {}, DriverError("XX000")), 500),
         *(
             (DBAPIError("SELECT", {}, DriverError(c)), 503)
             for c in ("42P01", "42703", "28P01", "3D000")

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from anyio import CancelScope, sleep
 from httpx2 import AsyncClient
 from sqlalchemy import Executable, delete, event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from app.db.dialects import POOL_SIZE
 from app.db.session import transaction
 from app.dependencies import DbSession
 from app.main import create_app
@@ -95,6 +97,35 @@ async def test_tests_reject_writes_of_get_requests(
 
     async with client_for(service) as other:
         assert (await other.get("/write")).status_code == 500
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda db, _: db.add(User(email="x", full_name="X", hashed_password="x")),
+        lambda _, user: setattr(user, "full_name", "X"),
+    ],
+)
+@pytest.mark.usefixtures("ann")
+async def test_get_request_that_would_lose_changes_is_an_error(
+    change: Callable[[AsyncSession, User], None],
+) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot write"):
+        async with transaction(read_only=True) as db:
+            change(db, (await db.scalars(select(User))).one())
+
+
+@pytest.mark.usefixtures("_migrated")
+async def test_read_that_is_canceled_gives_its_connection_back() -> None:
+    for _ in range(2 * POOL_SIZE):
+        with CancelScope() as scope:
+            async with transaction(read_only=True) as db:
+                await db.execute(select(User))
+                scope.cancel()
+                await sleep(1)
+
+    async with transaction(read_only=True) as db:
+        await db.execute(select(User))
 
 
 @pytest.mark.usefixtures("_migrated")

@@ -4,7 +4,13 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -137,6 +143,8 @@ def _is_unavailable(error: Exception) -> bool:
         return False
     if isinstance(error, UNAVAILABLE_ERRORS):
         return True
+    if isinstance(error, InternalError) and not _code(error):
+        return True  # of asyncpg, not of the server: the connection was lost in a statement
     return isinstance(error, DBAPIError) and _code(error).startswith(TRANSIENT_SQLSTATES)
 
 

@@ -3,7 +3,9 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+from anyio import CancelScope
 from sqlalchemy import event
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
@@ -42,10 +44,22 @@ async def _session(*, read_only: bool) -> AsyncGenerator[AsyncSession]:
     with translate_database_errors():
         try:
             yield db
-            if not read_only:
+            if read_only:
+                _reject_changes(db)
+            else:
                 await db.commit()
         finally:
-            await db.close()  # rolls back what is not committed
+            # Rolls back what is not committed. A client that goes away cancels every `await`, and
+            # a connection that is not closed would be lost to the pool.
+            with CancelScope(shield=True):
+                await db.close()
+
+
+def _reject_changes(db: AsyncSession) -> None:
+    """Raise an error for changes that were not flushed, instead of losing them without a word."""
+    if db.new or db.dirty or db.deleted:
+        message = "A GET request, or a read-only transaction, has changed objects: it cannot write."
+        raise InvalidRequestError(message)
 
 
 @asynccontextmanager
