@@ -1,5 +1,6 @@
 """Pagination: pages by cursor or offset, sorting, counts and the Link header of any list."""
 
+import gc
 import random
 import re
 from collections.abc import AsyncGenerator, Iterator
@@ -14,14 +15,14 @@ from fastapi import Query
 from httpx2 import AsyncClient
 from sqlalchemy import String, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from app import services
 from app.api.pagination import Paging
 from app.api.routing import Router
 from app.db import pagination
 from app.db.base import Base, UTCDateTime, utc_now
-from app.db.pagination import paginate
+from app.db.pagination import PageRequest, paginate
 from app.dependencies import DbSession
 from app.main import app, create_app
 from app.schemas.base import Filters
@@ -60,6 +61,7 @@ SORTS: list[str] = list(get_args(Sort))
 
 
 THINGS = select(Thing)
+Other = aliased(Thing)
 
 
 class ThingFilters(Filters):
@@ -91,9 +93,9 @@ async def list_things(
 @pytest.fixture
 def sorted_again() -> Iterator[None]:
     """Forget the orders of queries, which have the key of cursors, before and after the test."""
-    pagination.sort_query.cache_clear()
+    pagination.SORTED.clear()
     yield
-    pagination.sort_query.cache_clear()
+    pagination.SORTED.clear()
 
 
 @pytest.fixture
@@ -261,14 +263,65 @@ async def test_requests_with_different_filters_share_the_sorted_query(
     sorts: list[str] = []
 
     class CountedOrder(pagination.Order):
-        def __init__(self, model: type[Any], sort: str) -> None:
-            super().__init__(model, sort)
+        def __init__(self, query: pagination.Query, sort: str) -> None:
+            super().__init__(query, sort)
             sorts.append(sort)
 
     monkeypatch.setattr(pagination, "Order", CountedOrder)
     for number in range(5):
         await things.get("/things", params={"rank": number, "sort": "-color"})
     assert sorts == ["-color"]
+
+
+@pytest.mark.usefixtures("things")
+@pytest.mark.parametrize(
+    "query",
+    [
+        THINGS.order_by(Thing.name.desc()).limit(3),
+        select(Thing.id, Thing.rank, Other.name).join(Other, Other.id == Thing.id),
+        select(Thing.rank, Thing.id, Other.id, Other.rank).join(Other, Other.id == Thing.id),
+    ],
+)
+async def test_query_is_paged_with_a_join_or_an_order_and_a_limit_of_its_own(
+    db: AsyncSession, query: pagination.Query
+) -> None:
+    await add_things(db, 10)
+    ids, cursor = [], ""
+
+    while True:
+        page = await paginate(db, query, PageRequest(cursor, limit=3), "-rank")
+        ids += [thing.id for thing in page.rows]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+
+    assert sorted(ids) == sorted(await db.scalars(select(Thing.id)))
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "message"),
+    [
+        (select(Thing.id), ValueError, "no Thing.rank"),
+        (select(Thing, Other), ValueError, "no Thing.rank and Thing.id"),
+        (select(Thing.name, Other.id, Other.rank), ValueError, "no Thing.rank and Thing.id"),
+        (select(Other), TypeError, "aliased.Thing. is not a model"),
+        (select(Thing.__table__), TypeError, "A table is not a model"),
+    ],
+)
+async def test_query_whose_rows_have_no_order_is_an_error_also_without_rows(
+    db: AsyncSession, query: pagination.Query, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        await paginate(db, query, PageRequest(), "rank")
+
+
+@pytest.mark.usefixtures("things", "sorted_again")
+async def test_query_that_is_built_for_a_request_is_forgotten_with_it(db: AsyncSession) -> None:
+    for number in range(3):
+        await paginate(db, THINGS.where(Thing.rank == number), PageRequest(), "rank")
+    gc.collect()
+
+    assert not pagination.SORTED
 
 
 async def test_skip_and_limit_select_rows_by_offset(things: AsyncClient, db: AsyncSession) -> None:
@@ -309,7 +362,7 @@ async def test_cursor_stays_valid_after_key_rotation(
     url = next_url((await things.get("/things?limit=1")).headers)
 
     override_settings(SECRET_KEY=new, SECRET_KEY_FALLBACKS=old)
-    pagination.sort_query.cache_clear()
+    pagination.SORTED.clear()
 
     assert (await things.get(url)).status_code == 200
 

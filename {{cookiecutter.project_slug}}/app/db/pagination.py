@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
@@ -23,12 +24,14 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.config import settings
 from app.core.exceptions import InvalidCursorError
 
 Row = TypeVar("Row")
 Query = Select[*tuple[Any, ...]]  # of a model, or of its columns
+WHAT_IS_PAGED = "Select a model, or the `columns()` of a model and then columns of others."
 
 
 @dataclass(frozen=True)
@@ -61,27 +64,29 @@ async def paginate(  # noqa: PLR0913 - the parts of a list
 ) -> Page[Any]:
     """Return a page of the rows of one model, sorted by a column, or by `-column` descending.
 
-    `values` are those of the query's `bindparam()`s, whose names must not begin with `page_`.
-    Conditions of this request belong in `where`: a query of the module is sorted once, for all
-    requests.
+    The query may join others, but has one row for each row of the model. An order or limit of its
+    own is replaced. `values` are those of its `bindparam()`s, whose names must not begin with
+    `page_`. Conditions of this request belong in `where`: a query of the module is sorted once, for
+    all requests.
 
     `after` (keyset pagination) costs the same on every page, and misses or repeats no row while
     others are inserted and deleted; `skip` (offset) costs more the deeper the page is.
 
     Raises:
         InvalidCursorError: if `after` is not a cursor of this model and order.
+        TypeError: if the query does not select a model.
+        ValueError: if the rows lack a column by which they are sorted.
     """
-    order, statement = sort_query(query, sort)
+    listing = _sort(query, sort)
+    order, statement = listing.order, listing.query
     bounds: dict[str, Any] = {"page_skip": page.skip, "page_limit": page.limit + 1}
     if page.after:
         bounds |= (position := order.read(page.after))
-        statement = _query_after(query, sort, is_null=None in position.values())
+        statement = listing.after_null if None in position.values() else listing.after_value
     if where:
         statement = statement.where(*where)
-    result = await db.execute(statement, bounds | dict(values or {}))
-    rows: list[Any] = list(
-        result.scalars() if len(result.keys()) == 1 else result
-    )  # of `select(Model)`
+    result = await db.execute(statement, {**(values or {}), **bounds})
+    rows: list[Any] = list(result.scalars() if order.is_of_objects else result)
     has_next = len(rows) > page.limit
     return Page(
         rows=rows[: page.limit],
@@ -90,23 +95,42 @@ async def paginate(  # noqa: PLR0913 - the parts of a list
     )
 
 
-@lru_cache(maxsize=100)  # building a statement takes as long as executing it
-def sort_query(query: Query, sort: str) -> tuple["Order", Query]:
-    """Return the order, and the query of one page in that order."""
-    order = Order(query.column_descriptions[0]["entity"], sort)
-    skip, limit = bindparam("page_skip", type_=Integer()), bindparam("page_limit", type_=Integer())
-    return order, query.order_by(*order.by).offset(skip).limit(limit)
-
-
-@lru_cache(maxsize=100)
-def _query_after(query: Query, sort: str, *, is_null: bool) -> Query:
-    """Return the query of a page after a row, by whether its value of the sort column is null."""
-    order, statement = sort_query(query, sort)
-    return statement.where(order.is_after(is_null=is_null))
+def _sort(query: Query, sort: str) -> "SortedQuery":
+    """Return a sorted query, the same one each time for a query of the module."""
+    by_sort = SORTED.setdefault(query, {})
+    if sort not in by_sort:
+        by_sort[sort] = SortedQuery(query, sort)
+    return by_sort[sort]
 
 
 async def _count(db: AsyncSession, query: Query, values: Mapping[str, object] | None) -> int:
     return await db.scalar(select(func.count()).select_from(query.subquery()), values) or 0
+
+
+class SortedQuery:
+    """The statements of the pages of a sorted query, built once: that takes as long as executing.
+
+    It must not refer to the query: it is forgotten together with one that was built for a request.
+    """
+
+    def __init__(self, query: Query, sort: str) -> None:
+        self.order = Order(query, sort)
+        skip, limit = (bindparam(f"page_{name}", type_=Integer()) for name in ("skip", "limit"))
+        ordered = query.order_by(None).order_by(*self.order.by)
+        self.query = ordered.offset(skip).limit(limit)
+
+    @cached_property
+    def after_value(self) -> Query:
+        """The query of a page after a row with a value in the sort column."""
+        return self.query.where(self.order.is_after(is_null=False))
+
+    @cached_property
+    def after_null(self) -> Query:
+        """The query of a page after a row without one."""
+        return self.query.where(self.order.is_after(is_null=True))
+
+
+SORTED: WeakKeyDictionary[Query, dict[str, SortedQuery]] = WeakKeyDictionary()
 
 
 class Order:
@@ -115,13 +139,15 @@ class Order:
     Nulls are the largest values, as in PostgreSQL: last, or first if the order is descending.
     """
 
-    def __init__(self, model: type[Any], sort: str) -> None:
+    def __init__(self, query: Query, sort: str) -> None:
+        model = _model(query)
         mapper = inspect(model)
         self.is_descending = sort.startswith("-")
         self.column: Column[Any] = mapper.columns[sort.removeprefix("-")]
         self.key = [key for key in mapper.primary_key if key is not self.column]
         self._columns = [self.column, *self.key]
         self._names = [mapper.get_property_by_column(column).key for column in self._columns]
+        self.is_of_objects = _is_of_objects(query, [getattr(model, name) for name in self._names])
         self._position = {
             column: bindparam(f"page_after_{name}", type_=column.type)
             for column, name in zip(self._columns, self._names, strict=True)
@@ -175,3 +201,24 @@ class Order:
     def _is_beyond(self, columns: list[Column[Any]]) -> ColumnElement[bool]:
         row, position = tuple_(*columns), tuple_(*(self._position[column] for column in columns))
         return row < position if self.is_descending else row > position
+
+
+def _model(query: Query) -> type[Any]:
+    """Return the model whose rows are selected, alone or before others."""
+    model = query.column_descriptions[0].get("entity")
+    if not isinstance(model, type):
+        message = f"{model or 'A table'} is not a model. {WHAT_IS_PAGED}"
+        raise TypeError(message)
+    return model
+
+
+def _is_of_objects(query: Query, sorted_by: list[InstrumentedAttribute[Any]]) -> bool:
+    """Return whether the rows are objects, or else columns, those of the order among them."""
+    described = query.column_descriptions
+    if len(described) == 1 and described[0]["expr"] is described[0]["entity"]:
+        return True
+    found = {column["name"]: column["expr"] for column in reversed(described)}
+    if missing := [str(column) for column in sorted_by if found.get(column.key) is not column]:
+        message = f"The rows have no {' and '.join(missing)}. {WHAT_IS_PAGED}"
+        raise ValueError(message)
+    return False
