@@ -6,6 +6,7 @@ worker, on the database of the first argument (sqlite). Times are in millisecond
 
 import contextlib
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -14,9 +15,9 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import httpx2
-from cookiecutter.main import cookiecutter
 
-from tests.projects import Project, free_port
+from tests.conftest import CHOICES
+from tests.projects import DEFAULT_PYTHON, Project, free_port, interpreters
 
 RUNS = 30
 ROOT = Path(__file__).parents[1]
@@ -119,17 +120,21 @@ def load(client: httpx2.Client, url: str) -> None:
 
 @contextlib.contextmanager
 def installed(database: str) -> Generator[Project]:
-    """Yield an installed and migrated project."""
+    """Yield an installed and migrated project, with its default version of Python if found."""
+    if database not in CHOICES["database"]:
+        sys.exit(f"The database is {' or '.join(CHOICES['database'])}, not {database}.")
     with tempfile.TemporaryDirectory() as folder:
-        answers = {"database": database}
-        made = cookiecutter(str(ROOT), no_input=True, output_dir=folder, extra_context=answers)
-        project = Project(Path(made))
+        bake = ("cookiecutter", str(ROOT), "--no-input", "--output-dir", folder)
+        subprocess.run([*bake, f"database={database}"], check=True, stdout=subprocess.DEVNULL)
+        project = Project(next(Path(folder).iterdir()), interpreters().get(DEFAULT_PYTHON))
         env = project.folder / ".env"
         env.write_text(env.read_text().replace(":5432/", f":{free_port()}/"))
-        project.run("make", "migrate")
-        yield project
-        if database == "postgresql":
-            project.run("make", "postgres-stop")
+        try:
+            project.run("make", "migrate")
+            yield project
+        finally:
+            if database == "postgresql":
+                project.run("make", "postgres-stop")
 
 
 def main() -> None:

@@ -114,9 +114,9 @@ def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -
     Raises:
         AssertionError: if it ends without having printed a URL.
     """
-    output = Path(tempfile.mkdtemp(prefix="server-"), "log")
     with (
-        output.open("w") as file,
+        tempfile.TemporaryDirectory(prefix="server-") as log_folder,
+        (output := Path(log_folder, "log")).open("w") as file,
         subprocess.Popen(
             command,
             cwd=folder,
@@ -133,7 +133,6 @@ def running(command: tuple[str, ...], folder: Path, variables: dict[str, str]) -
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
             stop(process)
-    shutil.rmtree(output.parent)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

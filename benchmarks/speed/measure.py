@@ -34,7 +34,8 @@ COMMANDS = {
     LIMIT: ("yardsticks.limit:app", "--app-dir", str(HERE), "--no-access-log"),
     NAIVE: ("yardsticks.naive:app", "--app-dir", str(HERE), "--no-access-log"),
 }
-ROUNDS = int(os.environ.get("ROUNDS", "8"))
+FULL_ROUNDS = 8  # fewer are quicker and less exact: `ROUNDS=2 make bench`
+ROUNDS = int(os.environ.get("ROUNDS", FULL_ROUNDS))
 SECONDS = 1.0  # of one load
 CLIENTS = 16  # connections of one load
 STARTS = 5
@@ -120,7 +121,8 @@ class Bench:
             output, _ = client.communicate()
             result: dict[str, Any] = json.loads(output)
             if result["error"]:
-                sys.exit(f"{scenario.name}: {result['error']}. Log of the server: {server.output}")
+                log = "\n".join(server.log().splitlines()[-20:])
+                sys.exit(f"{scenario.name}: {result['error']}. The server's last lines:\n{log}")
             return result
 
         return wait
@@ -166,7 +168,7 @@ def measure(project: Project, database: str) -> Results:
         "more and fewer clients": measure_connections,
         "reads while others log in": measure_under_logins,
         "start": measure_start,
-        "workers": measure_workers,
+        "two workers, if there are four cores": measure_workers,
     }.items():
         report_progress(what)
         step(bench)

@@ -5,17 +5,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from benchmarks.speed.measure import CEILING, LIMIT, NAIVE, SERVICE, Results, Sample
+from benchmarks.speed.measure import (
+    CEILING,
+    CLIENTS,
+    LIMIT,
+    NAIVE,
+    ROUNDS,
+    SECONDS,
+    SERVICE,
+    Results,
+    Sample,
+)
 
 SERVERS = (SERVICE, CEILING, LIMIT, NAIVE)
 COLORS = {SERVICE: "#2563eb", CEILING: "#94a3b8", NAIVE: "#d97706"}
 BAR, LEFT, WIDTH = 16, 170, 720  # pixels
 
 
+def ratios(samples: dict[str, list[Sample]], server: str) -> list[float]:
+    """Return the CPU of a server, times the ceiling, in each round."""
+    pairs = zip(samples[server], samples[CEILING], strict=True)
+    return [one.cpu / ceiling.cpu for one, ceiling in pairs]
+
+
 def ratio(samples: dict[str, list[Sample]], server: str) -> float:
     """Return the CPU of a server, times the ceiling: the median over the rounds."""
-    pairs = zip(samples[server], samples[CEILING], strict=True)
-    return median(one.cpu / ceiling.cpu for one, ceiling in pairs)
+    return median(ratios(samples, server))
 
 
 def best(samples: list[Sample], value: Callable[[Sample], float]) -> float:
@@ -26,9 +41,14 @@ def best(samples: list[Sample], value: Callable[[Sample], float]) -> float:
 def print_report(results: Results) -> None:
     """Print all tables, in Markdown."""
     now = datetime.now(UTC)
-    print(f"\n{now:%d %B %Y}, {results.database}, Python {results.python}\n")
+    print(f"\n{now:%d %B %Y}, {results.database}, Python {results.python}")
+    print(
+        f"{ROUNDS} rounds of {SECONDS:g} s, {CLIENTS} clients. "
+        "Ratios: CPU of a server per request, times the ceiling: medians; "
+        "the other columns: the best value of all rounds.\n"
+    )
     print_table(
-        ("request", "CPU × ceiling", "goal", "naive × ceiling", "limit × ceiling", "CPU µs",
+        ("request", "service", "from – to", "goal", "naive", "limit", "CPU µs",
          "database × ceiling", "requests/s", "p50 ms", "p99 ms"),
         (scenario_row(results, name) for name in results.scenarios),
     )  # fmt: skip
@@ -60,7 +80,13 @@ def print_report(results: Results) -> None:
         ),
     )
     print_table(
-        ("sort", *(f"row {depth:,}: keyset, skip" for depth in next(iter(results.pages.values())))),
+        (
+            "pages",
+            *(
+                f"at row {depth:,}: by cursor, by skip"
+                for depth in next(iter(results.pages.values()))
+            ),
+        ),
         (
             (sort, *(f"{ms['keyset']:.1f} ms, {ms['skip']:.1f} ms" for ms in depths.values()))
             for sort, depths in results.pages.items()
@@ -80,11 +106,12 @@ def print_report(results: Results) -> None:
 def scenario_row(results: Results, name: str) -> tuple[str, ...]:
     """Return the row of a kind of request."""
     samples = results.scenarios[name]
-    service, ceiling = samples[SERVICE], samples[CEILING]
+    service, ceiling, found = samples[SERVICE], samples[CEILING], ratios(samples, SERVICE)
     database = best(ceiling, lambda s: s.database_cpu)
     return (
         name,
         f"{ratio(samples, SERVICE):.2f}",
+        f"{min(found):.1f} – {max(found):.1f}",
         f"{results.goals[name]}" if name in results.goals else "",
         f"{ratio(samples, NAIVE):.2f}" if NAIVE in samples else "",
         f"{ratio(samples, LIMIT):.2f}",
@@ -109,11 +136,12 @@ def write_chart(results: Results, path: str) -> None:
         name: {server: ratio(samples, server) for server in COLORS if server in samples}
         for name, samples in results.scenarios.items()
     }
-    scale = (WIDTH - LEFT - 60) / max(max(ratios.values()) for ratios in found.values())
-    lines, y = [], 10
-    for name, ratios in found.items():
+    scale = (WIDTH - LEFT - 60) / max(max(values.values()) for values in found.values())
+    title = "CPU of a server per request, times the practical ceiling"
+    lines, y = [text(LEFT, 16, title)], 28
+    for name, values in found.items():
         lines.append(text(LEFT - 10, y + 2 * BAR, name, anchor="end"))
-        for server, value in ratios.items():
+        for server, value in values.items():
             bar = f'y="{y}" width="{value * scale:.0f}" height="{BAR - 3}" fill="{COLORS[server]}"'
             lines.append(f'<rect x="{LEFT}" {bar}/>')
             lines.append(text(LEFT + value * scale + 6, y + BAR - 5, f"{value:.1f}"))
@@ -124,9 +152,14 @@ def write_chart(results: Results, path: str) -> None:
         lines.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{color}"/>')
         lines.append(text(x + 18, y + 11, server))
     size = f'width="{WIDTH}" height="{y + 24}" viewBox="0 0 {WIDTH} {y + 24}"'
-    title = "<title>CPU of a server per request, times the practical ceiling</title>"
     background = '<rect width="100%" height="100%" fill="white"/>'
-    svg = [f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', title, background, *lines, "</svg>"]
+    svg = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+        f"<title>{title}</title>",
+        background,
+        *lines,
+        "</svg>",
+    ]
     Path(path).write_text("\n".join(svg) + "\n", encoding="utf-8")
 
 
