@@ -289,7 +289,8 @@ async def test_query_is_paged_with_a_join_or_an_order_and_a_limit_of_its_own(
     ids, cursor = [], ""
 
     while True:
-        page = await paginate(db, query, PageRequest(cursor, limit=3), "-rank")
+        page = await paginate(db, query, PageRequest(cursor, limit=3, count=True), "-rank")
+        assert page.total == 10
         ids += [thing.id for thing in page.rows]
         if page.next_cursor is None:
             break

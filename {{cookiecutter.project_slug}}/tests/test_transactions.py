@@ -115,6 +115,18 @@ async def test_get_request_that_would_lose_changes_is_an_error(
             change(db, (await db.scalars(select(User))).one())
 
 
+@pytest.mark.parametrize(("is_in_session", "name"), [(True, "Ann"), (False, "X")])
+@pytest.mark.usefixtures("ann")
+async def test_get_request_may_set_what_would_not_be_written(
+    name: str, *, is_in_session: bool
+) -> None:
+    async with transaction(read_only=True) as db:
+        user = (await db.scalars(select(User))).one()
+        if not is_in_session:
+            db.expunge(user)
+        user.full_name = name
+
+
 @pytest.mark.usefixtures("_migrated")
 async def test_read_that_is_canceled_gives_its_connection_back() -> None:
     for _ in range(2 * POOL_SIZE):

@@ -104,7 +104,8 @@ def _sort(query: Query, sort: str) -> "SortedQuery":
 
 
 async def _count(db: AsyncSession, query: Query, values: Mapping[str, object] | None) -> int:
-    return await db.scalar(select(func.count()).select_from(query.subquery()), values) or 0
+    rows = query.order_by(None).limit(None).offset(None).subquery()
+    return await db.scalar(select(func.count()).select_from(rows), values) or 0
 
 
 class SortedQuery:

@@ -57,7 +57,7 @@ async def _session(*, read_only: bool) -> AsyncGenerator[AsyncSession]:
 
 def _reject_changes(db: AsyncSession) -> None:
     """Raise an error for changes that were not flushed, instead of losing them without a word."""
-    if db.new or db.dirty or db.deleted:
+    if db.new or db.deleted or any(map(db.is_modified, db.dirty)):
         message = "A GET request, or a read-only transaction, has changed objects: it cannot write."
         raise InvalidRequestError(message)
 

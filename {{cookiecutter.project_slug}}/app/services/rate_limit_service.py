@@ -117,9 +117,9 @@ class RateLimiter:
             await self.db.execute(REFUND_ATTEMPT, {"counter": attempt.key})
 
     async def clear(self, *attempts: Attempt) -> None:
-        """Forget all counts of some attempts."""
-        keys = [attempt.key for attempt in attempts]
-        await self.db.execute(delete(RateLimitCounter).where(RateLimitCounter.key.in_(keys)))
+        """Forget all counts of some attempts, in the order in which they are counted."""
+        for attempt in attempts:
+            await self.db.execute(delete(COUNTERS).where(COUNTERS.c.key == attempt.key))
 
     async def purge(self) -> None:
         """Delete counters whose window is over, except those that a request has locked."""
