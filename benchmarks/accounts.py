@@ -124,7 +124,7 @@ def installed(database: str) -> Generator[Project]:
     if database not in CHOICES["database"]:
         sys.exit(f"The database is {' or '.join(CHOICES['database'])}, not {database}.")
     with tempfile.TemporaryDirectory() as folder:
-        bake = ("cookiecutter", str(ROOT), "--no-input", "--output-dir", folder)
+        bake = (sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "-o", folder)
         subprocess.run([*bake, f"database={database}"], check=True, stdout=subprocess.DEVNULL)
         project = Project(next(Path(folder).iterdir()), interpreters().get(DEFAULT_PYTHON))
         env = project.folder / ".env"

@@ -104,6 +104,7 @@ async def test_tests_reject_writes_of_get_requests(
     [
         lambda db, _: db.add(User(email="x", full_name="X", hashed_password="x")),
         lambda _, user: setattr(user, "full_name", "X"),
+        lambda db, user: db.sync_session.delete(user),
     ],
 )
 @pytest.mark.usefixtures("ann")
